@@ -1,0 +1,33 @@
+"""Carbon-aware waiting, region choice and SCI reports for Apache Airflow 3."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_carbon.hooks.sci import SciHook as SciHook
+    from airflow_carbon.operators.best_region import BestRegionBranchOperator as BestRegionBranchOperator
+    from airflow_carbon.operators.best_region import BestRegionOperator as BestRegionOperator
+    from airflow_carbon.sensors.carbon_aware import CarbonAwareSensor as CarbonAwareSensor
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "BestRegionBranchOperator": "airflow_carbon.operators.best_region",
+    "BestRegionOperator": "airflow_carbon.operators.best_region",
+    "CarbonAwareSensor": "airflow_carbon.sensors.carbon_aware",
+    "SciHook": "airflow_carbon.hooks.sci",
+}
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562), so that importing the package costs nothing."""
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; public names: {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,100 @@
+"""Moments and durations as users write them: aware datetimes, timedeltas, or their texts."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from airflow_carbon.exceptions import InvalidRequestError
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+_SHORT = re.compile(r"(?=.)(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?:in)?)?(?:(\d+(?:\.\d+)?)s)?")
+_ISO = re.compile(
+    r"P(?=.)(?:(\d+(?:\.\d+)?)D)?(?:T(?=.)(?:(\d+(?:\.\d+)?)H)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)S)?)?"
+)
+_CLOCK = re.compile(r"(?:(\d+) days?, )?(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+
+
+def microseconds(moment: datetime) -> int:
+    """Count the microseconds [us] from the Unix epoch to an aware datetime, exactly."""
+    return (moment - EPOCH) // MICROSECOND
+
+
+def moment_at(microseconds_since_epoch: int) -> datetime:
+    """Give the UTC datetime of a count of microseconds [us] since the Unix epoch."""
+    return EPOCH + timedelta(microseconds=microseconds_since_epoch)
+
+
+def aware(moment: datetime, field: str) -> datetime:
+    """Return the moment in UTC, or refuse a naive one by the name of its field.
+
+    :raises InvalidRequestError: if ``moment`` has no timezone.
+    """
+    if moment.tzinfo is None or moment.utcoffset() is None:
+        raise InvalidRequestError(
+            f"{field}: {moment.isoformat()} has no timezone; write one, for example {moment.isoformat()}+00:00"
+        )
+    return moment.astimezone(UTC)
+
+
+def parse_moment(value: datetime | str, field: str) -> datetime:
+    """Read an aware datetime or its ISO 8601 text, and return it in UTC.
+
+    :raises InvalidRequestError: if the text is no ISO 8601 datetime, or it has no timezone.
+    """
+    if isinstance(value, datetime):
+        return aware(value, field)
+    try:
+        moment = datetime.fromisoformat(value.strip())
+    except (ValueError, AttributeError, TypeError):
+        raise InvalidRequestError(
+            f"{field}: {value!r} is not a moment; write ISO 8601 with a timezone, for example 2026-11-22T18:00:00+00:00"
+        ) from None
+    return aware(moment, field)
+
+
+def parse_duration(value: timedelta | str, field: str, *, zero_allowed: bool = False) -> timedelta:
+    """Read a timedelta or its text: ``"90m"``, ``"1h30m"``, ``"2d"``, ``"PT1H30M"`` or ``"1:30:00"``.
+
+    :raises InvalidRequestError: if the text is none of these, or the duration is not positive.
+    """
+    if isinstance(value, timedelta):
+        duration = value
+    elif isinstance(value, str):
+        duration = _duration_of_text(value, field)
+    else:
+        raise InvalidRequestError(
+            f"{field}: {value!r} is no duration; give a datetime.timedelta or a text like '1h30m' (a bare number has no unit)"
+        )
+    if duration < timedelta(0) or (duration == timedelta(0) and not zero_allowed):
+        wanted = "zero or longer" if zero_allowed else "longer than zero"
+        raise InvalidRequestError(f"{field}: {duration} must be {wanted}")
+    return duration
+
+
+def _duration_of_text(value: str, field: str) -> timedelta:
+    text = value.strip()
+    for pattern in (_SHORT, _ISO, _CLOCK):
+        match = pattern.fullmatch(text)
+        if match is not None:
+            days, hours, minutes, seconds = (float(group or 0) for group in match.groups())
+            try:
+                return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+            except OverflowError:
+                break
+    raise InvalidRequestError(f"{field}: {value!r} is no duration; write for example '90m', '1h30m', '2d' or 'PT1H30M'")
+
+
+def in_words(duration: timedelta) -> str:
+    """Say a duration as people do: ``2 d 3 h``, ``1 h 30 min``, ``45 s``."""
+    seconds = round(duration.total_seconds())
+    sign, seconds = ("-", -seconds) if seconds < 0 else ("", seconds)
+    if seconds < 60:
+        return f"{sign}{seconds} s"
+    minutes = round(seconds / 60)
+    days, minutes = divmod(minutes, 1440)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{days} d" if days else "", f"{hours} h" if hours else "", f"{minutes} min" if minutes and not days else ""]
+    return sign + " ".join(part for part in parts if part)

@@ -1,0 +1,59 @@
+"""Every error that airflow_carbon raises on purpose.
+
+::
+
+    CarbonError
+    ├── InvalidRequestError      what the user asked for cannot be meant (also a ValueError)
+    │   └── NoFeasibleWindowError    the deadline cannot be met
+    ├── InvalidForecastError     a series of intensities is empty, gapped, negative, ... (also a ValueError)
+    ├── LedgerError              the ledger refused or lost something
+    └── SourceError              the outside world
+        ├── SourceUnavailableError   try again later, or the next source
+        ├── SourceAuthError          never try again: the credentials are wrong
+        ├── SourceResponseError      the answer is not what the service documents
+        └── UnknownZoneError         this source does not know that location
+
+Each takes its message alone, so that all survive pickling between processes.
+"""
+
+from __future__ import annotations
+
+
+class CarbonError(Exception):
+    """Base of every deliberate error of this package."""
+
+
+class InvalidRequestError(CarbonError, ValueError):
+    """A request is wrong in itself; the message names the field and what would be right."""
+
+
+class NoFeasibleWindowError(InvalidRequestError):
+    """No start lets the run finish by its deadline."""
+
+
+class InvalidForecastError(CarbonError, ValueError):
+    """A series of intensities cannot be a forecast; the message names the row."""
+
+
+class LedgerError(CarbonError):
+    """The ledger refused a record."""
+
+
+class SourceError(CarbonError):
+    """A source of intensities did not give what was asked."""
+
+
+class SourceUnavailableError(SourceError):
+    """The source cannot answer now; trying again later, or another source, may help."""
+
+
+class SourceAuthError(SourceError):
+    """The source refuses these credentials; trying again does not help."""
+
+
+class SourceResponseError(SourceError):
+    """The source answered something that it does not document."""
+
+
+class UnknownZoneError(SourceError):
+    """The source does not know the location; the message names the nearest ones."""
