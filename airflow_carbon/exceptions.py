@@ -7,6 +7,7 @@
     │   └── NoFeasibleWindowError    the deadline cannot be met
     ├── InvalidForecastError     a series of intensities is empty, gapped, negative, ... (also a ValueError)
     ├── LedgerError              the ledger refused or lost something
+    ├── LocalAirflowError        an Airflow that this package runs did not start, or refused a request
     └── SourceError              the outside world
         ├── SourceUnavailableError   try again later, or the next source
         ├── SourceAuthError          never try again: the credentials are wrong
@@ -37,6 +38,10 @@ class InvalidForecastError(CarbonError, ValueError):
 
 class LedgerError(CarbonError):
     """The ledger refused a record."""
+
+
+class LocalAirflowError(CarbonError):
+    """An Airflow that this package runs itself did not start, or refused what it was asked."""
 
 
 class SourceError(CarbonError):

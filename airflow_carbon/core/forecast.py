@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from airflow_carbon.core.moment import MICROSECOND, microseconds, moment_at
 from airflow_carbon.core.units import Accounting, Kind, Signal
 from airflow_carbon.exceptions import InvalidForecastError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 
 class Forecast:
@@ -31,7 +34,10 @@ class Forecast:
     :raises InvalidForecastError: naming the row (counted from 0) that is wrong.
     """
 
-    __slots__ = ("accounting", "cumulative", "intensity", "issued_at", "kind", "signal", "source", "start", "start_us", "step", "step_us", "zone")
+    __slots__ = (
+        "accounting", "cumulative", "intensity", "issued_at", "kind", "signal", "source", "start", "start_us", "step",
+        "step_us", "zone",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -51,10 +57,10 @@ class Forecast:
         if step <= timedelta(0):
             raise InvalidForecastError(f"step: {step} must be longer than zero")
         self.zone = zone
-        self.start = start.astimezone(UTC)
-        self.step = step
         self.start_us: int = microseconds(start)
-        self.step_us: int = step // MICROSECOND
+        self.start = moment_at(self.start_us)
+        self.step = timedelta.__pos__(step)
+        self.step_us: int = self.step // MICROSECOND
         self.intensity: NDArray[np.float64] = _checked(intensity, zone)
         self.signal = signal
         self.accounting = accounting
@@ -108,11 +114,19 @@ class Forecast:
                 if apart == timedelta(0)
                 else "is earlier than the row before it; sort the rows by time"
                 if apart < timedelta(0)
-                else f"comes {apart} after the row before it, where every step is {step}; fill the gap or cut the series there"
+                else f"comes {apart} after the row before it, not {step}; fill the gap or cut the series there"
             )
             raise InvalidForecastError(f"{zone}: row {row}: {stamps[row].isoformat()} {fault}")
         return cls(
-            zone, stamps[0], step, intensity, signal, accounting=accounting, kind=kind, source=source, issued_at=issued_at
+            zone,
+            stamps[0],
+            step,
+            intensity,
+            signal,
+            accounting=accounting,
+            kind=kind,
+            source=source,
+            issued_at=issued_at,
         )
 
     def __len__(self) -> int:
@@ -152,7 +166,9 @@ class Forecast:
         """
         start_us, end_us = microseconds(start), microseconds(end)
         if end_us <= start_us:
-            raise InvalidForecastError(f"{self.zone}: no mean from {start.isoformat()} to {end.isoformat()}: the end must be later")
+            raise InvalidForecastError(
+                f"{self.zone}: no mean from {start.isoformat()} to {end.isoformat()}: the end must be later"
+            )
         steps = (end_us - start_us) / self.step_us
         return (self.integral_to(end_us) - self.integral_to(start_us)) / steps
 
@@ -184,6 +200,28 @@ class Forecast:
             issued_at=self.issued_at,
         )
 
+    def replaced(
+        self,
+        *,
+        start: datetime | None = None,
+        step: timedelta | None = None,
+        kind: Kind | None = None,
+        source: str | None = None,
+        issued_at: datetime | None = None,
+    ) -> Forecast:
+        """Give the same intensities under another start, step, kind, source or issue; what is None stays."""
+        return Forecast(
+            self.zone,
+            self.start if start is None else start,
+            self.step if step is None else step,
+            self.intensity,
+            self.signal,
+            accounting=self.accounting,
+            kind=self.kind if kind is None else kind,
+            source=self.source if source is None else source,
+            issued_at=self.issued_at if issued_at is None else issued_at,
+        )
+
     def comparable_with(self, other: Forecast) -> bool:
         """Tell whether the numbers of both mean the same: equal signal and equal accounting."""
         return self.signal == other.signal and self.accounting == other.accounting
@@ -195,7 +233,9 @@ def _checked(intensity: ArrayLike, zone: str) -> NDArray[np.float64]:
     except (TypeError, ValueError):
         raise InvalidForecastError(f"{zone}: the intensities are not all numbers") from None
     if values.ndim != 1 or values.size == 0:
-        raise InvalidForecastError(f"{zone}: the series has shape {values.shape}; one row of at least one number is needed")
+        raise InvalidForecastError(
+            f"{zone}: the series has shape {values.shape}; one row of at least one number is needed"
+        )
     # min() passes a NaN on, and a comparison with NaN is false: two reductions find every bad value.
     if not (values.min() >= 0.0 and values.max() < np.inf):
         row = int(np.flatnonzero(~(np.isfinite(values) & (values >= 0.0)))[0])

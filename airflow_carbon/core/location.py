@@ -73,5 +73,5 @@ class Location:
 
     def __str__(self) -> str:
         if self.point is not None:
-            return f"{self.latitude:g},{self.longitude:g}"
+            return f"{self.latitude},{self.longitude}"
         return f"{self.provider or 'zone'}:{self.name}"

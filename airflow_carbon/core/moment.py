@@ -19,7 +19,8 @@ _CLOCK = re.compile(r"(?:(\d+) days?, )?(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 def microseconds(moment: datetime) -> int:
     """Count the microseconds [us] from the Unix epoch to an aware datetime, exactly."""
-    return (moment - EPOCH) // MICROSECOND
+    # Subclasses such as pendulum's answer `-` with an interval of their own, which timedelta cannot divide.
+    return datetime.__sub__(moment, EPOCH) // MICROSECOND
 
 
 def moment_at(microseconds_since_epoch: int) -> datetime:
@@ -36,7 +37,7 @@ def aware(moment: datetime, field: str) -> datetime:
         raise InvalidRequestError(
             f"{field}: {moment.isoformat()} has no timezone; write one, for example {moment.isoformat()}+00:00"
         )
-    return moment.astimezone(UTC)
+    return moment_at(microseconds(moment))
 
 
 def parse_moment(value: datetime | str, field: str) -> datetime:
@@ -55,18 +56,30 @@ def parse_moment(value: datetime | str, field: str) -> datetime:
     return aware(moment, field)
 
 
+def parse_moment_after(value: datetime | timedelta | str, base: datetime, field: str) -> datetime:
+    """Read a moment, or a duration counted from ``base``; texts of both are told apart by a leading year.
+
+    :param base: aware moment that a duration is counted from.
+    :raises InvalidRequestError: if the value is neither, or the moment has no timezone.
+    """
+    if isinstance(value, timedelta) or (isinstance(value, str) and not value.strip()[:4].isdigit()):
+        return aware(base, field) + parse_duration(value, field, zero_allowed=True)
+    return parse_moment(value, field)
+
+
 def parse_duration(value: timedelta | str, field: str, *, zero_allowed: bool = False) -> timedelta:
     """Read a timedelta or its text: ``"90m"``, ``"1h30m"``, ``"2d"``, ``"PT1H30M"`` or ``"1:30:00"``.
 
     :raises InvalidRequestError: if the text is none of these, or the duration is not positive.
     """
     if isinstance(value, timedelta):
-        duration = value
+        # Unary plus of timedelta itself makes a plain one of a subclass such as pendulum's.
+        duration = timedelta.__pos__(value)
     elif isinstance(value, str):
         duration = _duration_of_text(value, field)
     else:
         raise InvalidRequestError(
-            f"{field}: {value!r} is no duration; give a datetime.timedelta or a text like '1h30m' (a bare number has no unit)"
+            f"{field}: {value!r} is no duration; give a timedelta or a text like '1h30m' (a bare number has no unit)"
         )
     if duration < timedelta(0) or (duration == timedelta(0) and not zero_allowed):
         wanted = "zero or longer" if zero_allowed else "longer than zero"
@@ -96,5 +109,5 @@ def in_words(duration: timedelta) -> str:
     minutes = round(seconds / 60)
     days, minutes = divmod(minutes, 1440)
     hours, minutes = divmod(minutes, 60)
-    parts = [f"{days} d" if days else "", f"{hours} h" if hours else "", f"{minutes} min" if minutes and not days else ""]
-    return sign + " ".join(part for part in parts if part)
+    parts = ((days, "d"), (hours, "h"), (0 if days else minutes, "min"))
+    return sign + " ".join(f"{count} {unit}" for count, unit in parts if count)

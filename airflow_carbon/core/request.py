@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from airflow_carbon.core.moment import aware, in_words
 from airflow_carbon.exceptions import InvalidRequestError, NoFeasibleWindowError
 
 #: A start within this share of the optimum counts as equally clean when tasks are spread beside each other.
 SPREAD_TOLERANCE = 0.02
+
+
+class OnOutage(StrEnum):
+    """What a wait does while no source answers and no plan stands yet."""
+
+    RUN = "run"
+    LATEST_START = "latest_start"
+    FAIL = "fail"
 
 
 @dataclass(frozen=True, slots=True)

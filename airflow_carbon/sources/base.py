@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 class CarbonSource(Protocol):
     """Answer intensities of a location; asynchronous, so that one triggerer can ask for thousands.
 
-    Every method may raise :class:`~airflow_carbon.exceptions.UnknownZoneError`, ``SourceUnavailableError``,
-    ``SourceAuthError`` or ``SourceResponseError``, and nothing else.
+    Every method may raise a :class:`~airflow_carbon.exceptions.CarbonError` and nothing else: ``UnknownZoneError``,
+    ``SourceUnavailableError``, ``SourceAuthError`` or ``SourceResponseError`` for what the outside world does,
+    ``InvalidForecastError`` for a user's own series that is malformed, ``InvalidRequestError`` for a question that
+    cannot be meant.
     """
 
     #: Name for records and logs, for example ``"typical"``.

@@ -1,0 +1,82 @@
+# Every command of this project. `make` alone lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo airflow test test-fast test-e2e lint format bench lock wheel env clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+install: $(STAMP) ## make .venv with the pinned dependencies and this package, editable
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed, and $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
+	       "Say which one to use: make install PYTHON=python3.12" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet -c constraints.txt hatchling
+	$(PIP) install --quiet --no-build-isolation -c constraints.txt -e '.[dev]'
+	@touch $(STAMP)
+
+demo: install ## run the training example on a real Airflow that starts and stops by itself, about three minutes
+	$(BIN)/airflow carbon demo
+
+airflow: install ## leave a real Airflow running with the examples; Ctrl-C stops it
+	$(BIN)/airflow carbon demo --stay
+
+test: install ## all tests, the end-to-end ones on a real Airflow too
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+test-fast: install ## the tests that need no Airflow
+	$(BIN)/python -m pytest -n $(WORKERS) -m 'not airflow and not e2e'
+
+test-e2e: install ## the end-to-end tests alone
+	$(BIN)/python -m pytest -m e2e tests/e2e
+
+lint: install ## ruff, mypy --strict, and the floors of the house
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports
+
+format: install ## let ruff put the code in order
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: install ## print every figure that the README states
+	for file in benchmarks/*.py; do echo "== $$file" && $(BIN)/python "$$file" || exit 1; done
+
+lock: install ## pin anew what pyproject.toml asks for; remove constraints.txt first to take all the newest
+	$(PIP) install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-annotate --no-header \
+	  --no-emit-index-url --no-emit-find-links --output-file constraints.txt pyproject.toml
+
+wheel: install ## build the wheel into dist/
+	rm -rf dist
+	$(BIN)/python -m build --wheel --no-isolation
+
+env: ## write .env with fresh secrets for docker compose
+	@test ! -e .env || { echo ".env is there already; remove it to make new secrets" >&2; exit 1; }
+	@umask 077 && $(PYTHON) -c "$$FILL_SECRETS" < .env.example > .env && echo "wrote .env"
+
+# A Fernet key has a form of its own; the others are 64 characters that need no quoting in a URL.
+define FILL_SECRETS
+import base64, re, secrets, sys
+
+def secret(line):
+    key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    return line[0] + (key if "FERNET" in line[1] else secrets.token_hex(32))
+
+sys.stdout.write(re.sub(r"(?m)^(\w+)=$$", secret, sys.stdin.read()))
+endef
+export FILL_SECRETS
+
+clean: ## remove the environment and everything that was built
+	rm -rf $(VENV) dist build .airflow .demo .artefacts .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The ``airflow carbon`` command group, and ``airflow-carbon`` without Airflow."""

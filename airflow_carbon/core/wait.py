@@ -1,0 +1,174 @@
+"""One task's wait from its first decision to its start: what stands, what changed, and the record of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_carbon.core.policy import Action, Decision, decide
+from airflow_carbon.core.request import OnOutage, WaitRequest
+from airflow_carbon.core.window import Window
+from airflow_carbon.exceptions import SourceUnavailableError
+
+if TYPE_CHECKING:
+    from airflow_carbon.core.forecast import Forecast
+    from airflow_carbon.core.forecast_error import ForecastError
+
+#: A record keeps this many notes; a source that fails for days must not fill the metadata database.
+MAX_NOTES = 20
+
+
+@dataclass(slots=True)
+class Wait:
+    """Fold one decision after another into the plan that stands.
+
+    :param request: what the task asked for.
+    :param standing: the window that stands, None before the first decision.
+    :param baseline_intensity_g_per_kwh: of the same job at the moment it was first ready, as the first decision saw it.
+    :param replans: how often a standing plan was given up.
+    """
+
+    request: WaitRequest
+    standing: Window | None = None
+    baseline_intensity_g_per_kwh: float | None = None
+    replans: int = 0
+    decisions: int = 0
+    action: Action = Action.WAIT
+    reason: str = ""
+    fault: str = ""
+    notes: list[str] = field(default_factory=list)
+    origin: dict[str, Any] = field(default_factory=dict)
+
+    def decide(self, forecast: Forecast, now: datetime, error: ForecastError | None = None) -> Decision:
+        """Decide again on a new answer of the source, and keep what follows from it."""
+        planned = self.standing
+        decision = decide(self.request, forecast, now=now, standing=planned, error=error)
+        self.decisions += 1
+        if self.baseline_intensity_g_per_kwh is None:
+            self.baseline_intensity_g_per_kwh = decision.baseline_intensity_g_per_kwh
+        if decision.moved:
+            self.replans += 1
+            self.note(f"{now.isoformat(timespec='seconds')}: {decision.reason}")
+        self.standing, self.action, self.reason = decision.window, decision.action, decision.reason
+        if decision.action is Action.RUN and planned is not None and planned.start <= now and not decision.moved:
+            self.reason = f"started as planned{self._in_numbers()}"
+        self.origin = {
+            "zone": forecast.zone,
+            "source": forecast.source,
+            "kind": str(forecast.kind),
+            "signal": str(forecast.signal),
+            "accounting": str(forecast.accounting),
+            "issued_at": forecast.issued_at.isoformat() if forecast.issued_at else None,
+        }
+        return decision
+
+    def run(self, reason: str) -> None:
+        """End the wait for a reason that lies outside the forecast."""
+        self.action, self.reason = Action.RUN, reason
+
+    def outage(self, fault: str, now: datetime, on_outage: OnOutage) -> None:
+        """Go on without an answer: a standing plan stands; without one, ``on_outage`` says what follows.
+
+        :param fault: what the source said, in one sentence.
+        :raises SourceUnavailableError: if no plan stands and ``on_outage`` is to fail.
+        """
+        self.fault = fault
+        self.note(f"{now.isoformat(timespec='seconds')}: no answer: {fault}")
+        if now >= self.request.latest_start:
+            self.expire()
+        elif self.standing is not None:
+            if now >= self.standing.start:
+                self.run(f"the plan stood when its start came; the source had stopped answering ({fault})")
+        elif on_outage is OnOutage.FAIL:
+            raise SourceUnavailableError(f"no intensities, and on_outage is 'fail': {fault}")
+        elif on_outage is OnOutage.RUN:
+            self.run(f"ran at once, as on_outage says, because no source answered ({fault})")
+        else:
+            self.reason = f"waiting for the source until the latest start, as on_outage says ({fault})"
+
+    def expire(self) -> None:
+        """End the wait because its latest start has come."""
+        known = self.reason if self.standing else f"no source had answered ({self.fault or 'none was asked in time'})"
+        self.run(f"the latest start was reached: {known}")
+
+    def next_look(self, now: datetime, patience: timedelta) -> datetime:
+        """Say when to look again: at the planned start, or after ``patience``, never past the latest start."""
+        looks = [now + patience, self.request.latest_start]
+        if self.standing is not None:
+            looks.append(self.standing.start)
+        return max(now, min(looks))
+
+    def note(self, text: str) -> None:
+        """Keep a sentence for the record; the same one only once in a row."""
+        if not self.notes or self.notes[-1] != text:
+            self.notes.append(text)
+            del self.notes[:-MAX_NOTES]
+
+    def _in_numbers(self) -> str:
+        window, baseline, promised = self.standing, self.baseline_intensity_g_per_kwh, self.promised_saving_percent
+        if window is None or baseline is None or promised is None:
+            return ""
+        planned = window.intensity_g_per_kwh
+        return f": {promised:.0f} % cleaner than at once ({planned:.0f} instead of {baseline:.0f} g/kWh)"
+
+    @property
+    def promised_saving_percent(self) -> float | None:
+        """Reduction of intensity that the standing plan promises against the baseline [%]."""
+        if self.standing is None or not self.baseline_intensity_g_per_kwh:
+            return None
+        saving = 100.0 * (1.0 - self.standing.intensity_g_per_kwh / self.baseline_intensity_g_per_kwh)
+        return saving if math.isfinite(saving) else None
+
+    def record(self) -> dict[str, Any]:
+        """Give the plain JSON record of the decision as it stands."""
+        window, request, promised = self.standing, self.request, self.promised_saving_percent
+        return {
+            **dict.fromkeys(("zone", "source", "kind", "signal", "accounting", "issued_at")),
+            **self.origin,
+            "ready_at": request.ready_at.isoformat(),
+            "earliest_start": request.earliest_start.isoformat(),
+            "latest_start": request.latest_start.isoformat(),
+            "duration_seconds": request.duration.total_seconds(),
+            "start": window.start.isoformat() if window else None,
+            "end": window.end.isoformat() if window else None,
+            "intensity_g_per_kwh": _rounded(window.intensity_g_per_kwh if window else None),
+            "baseline_intensity_g_per_kwh": _rounded(self.baseline_intensity_g_per_kwh),
+            "promised_saving_percent": _rounded(promised),
+            "horizon_cut": bool(window and window.horizon_cut),
+            "decisions": self.decisions,
+            "replans": self.replans,
+            "reason": self.reason,
+            "notes": list(self.notes),
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Give what a later process needs to go on with this wait, as plain JSON."""
+        window = self.standing
+        return {
+            "standing": window
+            and [window.start.isoformat(), window.end.isoformat(), _rounded(window.intensity_g_per_kwh)],
+            "baseline": self.baseline_intensity_g_per_kwh,
+            "replans": self.replans,
+            "decisions": self.decisions,
+            "notes": self.notes,
+        }
+
+    def resume(self, state: dict[str, Any] | None) -> Wait:
+        """Take up what :meth:`state` gave; an empty or damaged state leaves the wait as new."""
+        try:
+            if state and (standing := state["standing"]):
+                start, end, intensity = standing
+                known = math.nan if intensity is None else float(intensity)
+                self.standing = Window(datetime.fromisoformat(start), datetime.fromisoformat(end), known)
+                self.baseline_intensity_g_per_kwh = state["baseline"]
+                self.replans, self.decisions, self.notes = state["replans"], state["decisions"], list(state["notes"])
+        except (KeyError, TypeError, ValueError):
+            self.note("the kept plan could not be read; planned anew")
+        return self
+
+
+def _rounded(value: float | None) -> float | None:
+    # A window that no forecast covers has no intensity, and JSON no word for one that is not a number.
+    return None if value is None or not math.isfinite(value) else round(value, 3)

@@ -1,0 +1,144 @@
+"""From ``carbon_conn_id``, one id or an ordered list, to one source with fallbacks."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from airflow_carbon.exceptions import InvalidRequestError
+from airflow_carbon.hooks.carbon import CarbonHook
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+    from airflow_carbon.core.location import Location
+    from airflow_carbon.sources.base import CarbonSource
+
+log = logging.getLogger(__name__)
+
+#: Used where a task names no connection; where it is not defined either, the typical source serves.
+DEFAULT_CONN_ID = "carbon_default"
+
+#: This package's own connection types; those of other packages are found through Airflow's providers.
+HOOKS = {
+    "carbon_typical": "airflow_carbon.hooks.typical.TypicalHook",
+    "carbon_history": "airflow_carbon.hooks.history.HistoryHook",
+}
+
+
+def conn_ids(carbon_conn_id: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Read one connection id, an ordered list of them, or None for the default.
+
+    :raises InvalidRequestError: if it is neither, or the list is empty or names one twice.
+    """
+    if carbon_conn_id is None:
+        return ()
+    ids = (carbon_conn_id,) if isinstance(carbon_conn_id, str) else tuple(carbon_conn_id)
+    if not ids or not all(isinstance(one, str) and one.strip() for one in ids):
+        raise InvalidRequestError(f"carbon_conn_id: {carbon_conn_id!r} must be a connection id or a list of them")
+    if len(set(ids)) != len(ids):
+        raise InvalidRequestError(f"carbon_conn_id: {', '.join(ids)} names a connection twice")
+    return ids
+
+
+def hooks_of(ids: Sequence[str]) -> list[CarbonHook]:
+    """Look the connections up, in a task or on the command line.
+
+    :raises InvalidRequestError: if one is not defined or is no carbon source.
+    """
+    found: list[CarbonHook] = []
+    for conn_id in ids or (DEFAULT_CONN_ID,):
+        try:
+            found.append(hook_of(BaseHook.get_connection(conn_id)))
+        except AirflowNotFoundException:
+            found.append(_missing(conn_id, named=bool(ids)))
+    return found
+
+
+async def ahooks_of(ids: Sequence[str]) -> list[CarbonHook]:
+    """Look the connections up in the triggerer, where nothing may block.
+
+    :raises InvalidRequestError: if one is not defined or is no carbon source.
+    """
+    found: list[CarbonHook] = []
+    for conn_id in ids or (DEFAULT_CONN_ID,):
+        try:
+            found.append(hook_of(await BaseHook.aget_connection(conn_id)))
+        except AirflowNotFoundException:
+            found.append(_missing(conn_id, named=bool(ids)))
+    return found
+
+
+def hook_of(connection: Connection) -> CarbonHook:
+    """Give the hook of a connection's type.
+
+    :raises InvalidRequestError: if the type is no carbon source.
+    """
+    kind = connection.conn_type or ""
+    path = HOOKS.get(kind) or _hook_of_other_provider(kind)
+    hook_class = _imported(path) if path else None
+    if not (isinstance(hook_class, type) and issubclass(hook_class, CarbonHook)):
+        near = difflib.get_close_matches(kind, HOOKS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"carbon types are {', '.join(HOOKS)}"
+        raise InvalidRequestError(
+            f"connection {connection.conn_id!r} has type {kind!r}, which is no carbon source; {hint}"
+        )
+    return hook_class(connection=connection)
+
+
+def source_of(hooks: Sequence[CarbonHook], *, ranking: bool = False) -> CarbonSource:
+    """Compose the hooks' sources: each cached, the next one asked where one is unavailable.
+
+    :param ranking: the answers for different zones are to be ranked against each other.
+    :raises InvalidRequestError: naming the connection and the field that is wrong.
+    """
+    from airflow_carbon.sources.cached import Cached
+    from airflow_carbon.sources.fallback import Fallback
+
+    sources = [Cached(hook.ranking_source() if ranking else hook.source()) for hook in hooks]
+    return sources[0] if len(sources) == 1 else Fallback(sources)
+
+
+def source_url(hooks: Sequence[CarbonHook], location: Location, source: str) -> str:
+    """Give the page of the data that an answer came from.
+
+    :param source: the answer's own ``source``, which begins with the name of the source that gave it.
+    """
+    for hook in hooks:
+        if source.startswith(hook.source_name):
+            return hook.source_url(location)
+    return ""
+
+
+def _missing(conn_id: str, *, named: bool) -> CarbonHook:
+    if named:
+        raise InvalidRequestError(
+            f"carbon_conn_id: connection {conn_id!r} is not defined; add it in Admin > Connections or with "
+            f"`airflow connections add {conn_id} --conn-type carbon_history ...`"
+        )
+    from airflow_carbon.hooks.typical import TypicalHook
+
+    log.info(
+        "No carbon_conn_id given and no connection %r defined: using typical profiles, which are no forecast. "
+        "Connect a source for real ones.",
+        DEFAULT_CONN_ID,
+    )
+    return TypicalHook()
+
+
+def _hook_of_other_provider(conn_type: str) -> str | None:
+    from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
+
+    hook = ProvidersManagerTaskRuntime().hooks.get(conn_type)
+    return None if hook is None else str(hook.hook_class_name)
+
+
+def _imported(path: str) -> object:
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(module), name)

@@ -1,0 +1,66 @@
+"""The hook of a user's own series."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_carbon.hooks.carbon import CarbonHook
+from airflow_carbon.hooks.fields import HISTORY_FIELDS
+from airflow_carbon.hooks.settings import state_dir
+
+if TYPE_CHECKING:
+    from airflow_carbon.sources.base import CarbonSource
+
+
+class HistoryHook(CarbonHook):
+    """Serve a CSV file of timestamp and intensity, as stamped or replayed."""
+
+    conn_type = "carbon_history"
+    source_name = "history"
+    hook_name = "Carbon: your own series (CSV)"
+    fields = HISTORY_FIELDS
+
+    def source(self) -> CarbonSource:
+        """Build the source over the file; it is read at once only where it is to be replayed.
+
+        Not to be called where an event loop runs.
+
+        :raises InvalidForecastError: naming the line, if a file to be replayed is malformed.
+        """
+        from airflow_carbon.sources.history import History
+        from airflow_carbon.sources.played import Played
+
+        settings = self.settings()
+        history = History(
+            Path(settings["path"]).expanduser(),
+            zone=settings["zone"],
+            column=settings["column"],
+            timezone=settings["timezone"],
+            gaps=settings["gaps"],
+        )
+        if settings["replay"] is None:
+            return history
+        anchor = self._first_asked(settings) if settings["replay"] == "now" else settings["replay"]
+        first, _ = asyncio.run(history.covered())
+        return Played(history, anchor=anchor, plays_from=first, speed=settings["speed"])
+
+    def _first_asked(self, settings: dict[str, Any]) -> datetime:
+        """Keep the moment of the first use, so that every process of this host replays the same."""
+        name = hashlib.sha256(f"{self.carbon_conn_id}|{settings['path']}".encode()).hexdigest()[:16]
+        kept = state_dir() / f"replay-{name}"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        draft = kept.with_suffix(f".{os.getpid()}")
+        draft.write_text(datetime.now(UTC).isoformat(), encoding="ascii")
+        try:
+            # A hard link appears whole or not at all: no process reads half a moment.
+            os.link(draft, kept)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+        return datetime.fromisoformat(kept.read_text(encoding="ascii"))

@@ -1,0 +1,64 @@
+"""The ``[carbon]`` section of Airflow's configuration."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from airflow.sdk.configuration import conf
+
+from airflow_carbon.core.moment import parse_duration
+from airflow_carbon.exceptions import InvalidRequestError
+
+SECTION = "carbon"
+
+
+class Mode(StrEnum):
+    """How far a decision reaches: it delays the task, it is only recorded, or none is made."""
+
+    ENFORCE = "enforce"
+    SHADOW = "shadow"
+    OFF = "off"
+
+
+def parse_mode(value: object, field: str) -> Mode:
+    """Read a mode.
+
+    :raises InvalidRequestError: naming the field, if it is none of the three.
+    """
+    try:
+        return Mode(str(value).strip().lower())
+    except ValueError:
+        raise InvalidRequestError(f"{field}: {value!r} must be one of {', '.join(Mode)}") from None
+
+
+def mode() -> Mode:
+    """Read ``[carbon] mode``: what holds where neither the task nor the run says otherwise."""
+    return parse_mode(conf.get(SECTION, "mode", fallback="enforce"), "[carbon] mode")
+
+
+def start_margin() -> timedelta:
+    """Read ``[carbon] start_margin``: kept free before every latest start, for Airflow's own queues."""
+    return _duration("start_margin", "5m")
+
+
+def min_defer() -> timedelta:
+    """Read ``[carbon] min_defer``: the least life of a trigger.
+
+    A trigger that fires before the scheduler has noted the deferral makes it fail the task for a state mismatch.
+    """
+    return _duration("min_defer", "30s")
+
+
+def state_dir() -> Path:
+    """Read ``[carbon] state_dir``: where this host keeps what outlives a process."""
+    given = conf.get(SECTION, "state_dir", fallback="")
+    if given:
+        return Path(given).expanduser()
+    return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "carbon"
+
+
+def _duration(option: str, fallback: str) -> timedelta:
+    return parse_duration(conf.get(SECTION, option, fallback=fallback), f"[carbon] {option}", zero_allowed=True)

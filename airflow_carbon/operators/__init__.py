@@ -1,0 +1,1 @@
+"""Operators: tasks that choose where to run."""

@@ -1,0 +1,178 @@
+"""Operators that choose the cleanest region, and follow it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseBranchOperator, BaseOperator
+
+from airflow_carbon.core.location import Location
+from airflow_carbon.core.moment import in_words, parse_duration, parse_moment_after
+from airflow_carbon.exceptions import InvalidRequestError, NoFeasibleWindowError
+from airflow_carbon.hooks import chain
+from airflow_carbon.hooks.source_link import CarbonSourceLink
+from airflow_carbon.hooks.typical import TypicalHook
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_carbon.hooks.carbon import CarbonHook
+
+
+class BestRegionOperator(BaseOperator):
+    """Choose the region, and with a deadline the time too, where a run is cleanest: least intensity x PUE.
+
+    Returns the region as the user wrote it. The XCom ``ranking`` holds every candidate with its intensity, and each
+    rejected one with the reason; ``carbon_decision`` holds the record of the choice. Every field is templated.
+
+    :param regions: candidates, for example ``["azure:swedencentral", "aws:eu-west-2"]``.
+    :param duration: how long the run takes, a timedelta or a text like ``1h30m``.
+    :param deadline: latest finish; with it region and time are chosen together. A moment, or a duration counted from
+        ``run_after``.
+    :param allowed_countries: ISO 3166 codes of the countries where the data may go; None allows all.
+    :param carbon_conn_id: one connection, or an ordered list of them; None uses ``carbon_default``, or the typical
+        profiles where that is not defined.
+    :param allow_mixed: rank intensities of different signal or accounting against each other.
+    """
+
+    template_fields: Sequence[str] = (
+        "regions", "duration", "deadline", "allowed_countries", "carbon_conn_id",
+    )  # fmt: skip
+    operator_extra_links = (CarbonSourceLink(),)
+    ui_color: str = "#d5f0dc"
+    source_url: str = ""
+
+    def __init__(
+        self,
+        *,
+        regions: Sequence[str] | str,
+        duration: timedelta | str,
+        deadline: datetime | timedelta | str | None = None,
+        allowed_countries: Sequence[str] | str | None = None,
+        carbon_conn_id: str | Sequence[str] | None = None,
+        allow_mixed: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.regions = regions
+        self.duration = duration
+        self.deadline = deadline
+        self.allowed_countries = allowed_countries
+        self.carbon_conn_id = carbon_conn_id
+        self.allow_mixed = allow_mixed
+
+    def execute(self, context: Context) -> Any:
+        """Rank the regions, keep the ranking, and give the best one."""
+        return self.choose(context)
+
+    def choose(self, context: Context) -> str:
+        """Rank the regions and push what was found.
+
+        :raises InvalidRequestError: naming the field that is wrong.
+        :raises UnknownZoneError: if a region is in no table, with the nearest names.
+        :raises NoFeasibleWindowError: if no candidate is left, with the reason of each.
+        """
+        from airflow_carbon.core.placement import Ranking, rank_placements
+        from airflow_carbon.sources.candidates import candidates
+
+        now = datetime.now(UTC)
+        names = _names(self.regions, "regions")
+        duration = parse_duration(self.duration, "duration")
+        deadline = self._deadline(context, now, duration)
+        countries = None if self.allowed_countries is None else _names(self.allowed_countries, "allowed_countries")
+        hooks = chain.hooks_of(chain.conn_ids(self.carbon_conn_id))
+
+        def ranked(asked: Sequence[CarbonHook]) -> Ranking:
+            source = chain.source_of(asked, ranking=True)
+            return rank_placements(
+                asyncio.run(candidates(source, names, now=now, until=deadline or now + duration)),
+                duration=duration,
+                earliest_start=now,
+                deadline=deadline,
+                allowed_countries=countries,
+                allow_mixed=self.allow_mixed,
+            )
+
+        ranking = ranked(hooks)
+        if ranking.out_of_data:
+            # An outage must not fail the DAG; all from one source, or unlike numbers would be ranked.
+            self.log.warning("No source answered for any region that is allowed; ranking by annual averages instead")
+            hooks = [TypicalHook()]
+            ranking = ranked(hooks)
+        ti, records = context["ti"], ranking.records()
+        ti.xcom_push(key="ranking", value=records)
+        for record in records:
+            self.log.info("%s", _sentence(record))
+        best = ranking.best
+        chosen = next(record for record in records if record["region"] == best.name)
+        ti.xcom_push(key="carbon_decision", value={"chosen": best.name, "decided_at": now.isoformat(), **chosen})
+        self.source_url = chain.source_url(hooks, Location.parse(best.name), chosen["source"])
+        return best.name
+
+    def _deadline(self, context: Context, now: datetime, duration: timedelta) -> datetime | None:
+        if self.deadline is None:
+            return None
+        run_after = context["dag_run"].run_after
+        deadline = parse_moment_after(self.deadline, run_after, "deadline")
+        if deadline - duration < run_after:
+            raise NoFeasibleWindowError(
+                f"deadline {deadline.isoformat()} cannot be met: a run of {in_words(duration)} from run_after on "
+                f"ends at {(run_after + duration).isoformat()}; allow a later deadline or a shorter duration"
+            )
+        if deadline - duration < now:
+            self.log.warning("Airflow came to this task too late for its deadline; choosing the region for a run now")
+            return None
+        return deadline
+
+
+class BestRegionBranchOperator(BaseBranchOperator, BestRegionOperator):
+    """Choose the cleanest region and follow its branch; takes all that :class:`BestRegionOperator` does.
+
+    Returns the task id followed; the chosen region is in the XCom ``region``.
+
+    :param branches: region as in ``regions`` -> task id (or task group id) to follow; gives ``regions`` too where they
+        are not named apart.
+    """
+
+    template_fields: Sequence[str] = (*BestRegionOperator.template_fields, "branches")
+
+    def __init__(self, *, branches: Mapping[str, str], regions: Sequence[str] | None = None, **kwargs: Any) -> None:
+        super().__init__(regions=list(branches) if regions is None else regions, **kwargs)
+        self.branches = branches
+
+    def choose_branch(self, context: Context) -> str:
+        """Choose the region and give the task id that stands beside it.
+
+        :raises InvalidRequestError: if a region has no branch; found before anything is asked.
+        """
+        names = _names(self.regions, "regions")
+        missing = [name for name in names if name not in self.branches]
+        if missing:
+            raise InvalidRequestError(
+                f"branches: region {missing[0]!r} has no task to follow; there are {', '.join(self.branches) or 'none'}"
+            )
+        region = self.choose(context)
+        context["ti"].xcom_push(key="region", value=region)
+        return self.branches[region]
+
+
+def _names(value: Sequence[str] | str, field: str) -> list[str]:
+    names = [one.strip() for one in value.split(",")] if isinstance(value, str) else list(value)
+    if not names or not all(isinstance(one, str) and one for one in names):
+        raise InvalidRequestError(f"{field}: {value!r} must be a list of at least one name")
+    if len(set(names)) != len(names):
+        raise InvalidRequestError(f"{field}: {', '.join(names)} names one twice")
+    return names
+
+
+def _sentence(record: Mapping[str, Any]) -> str:
+    if record["rejected"]:
+        return f"{record['region']}: rejected, {record['rejected']}"
+    return (
+        f"{record['rank']}. {record['region']}: {record['intensity_g_per_kwh']:.0f} g/kWh x PUE {record['pue']}"
+        f"{' (assumed)' if record['pue_assumed'] else ''} "
+        f"= {record['effective_g_per_kwh']:.0f} g/kWh ({record['kind']})"
+    )

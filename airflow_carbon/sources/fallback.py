@@ -1,0 +1,109 @@
+"""A chain of sources: the next one answers where one cannot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from airflow_carbon.core.moment import aware
+from airflow_carbon.exceptions import (
+    CarbonError,
+    InvalidRequestError,
+    SourceResponseError,
+    SourceUnavailableError,
+    UnknownZoneError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from datetime import datetime
+
+    from airflow_carbon.core.forecast import Forecast
+    from airflow_carbon.core.location import Location
+    from airflow_carbon.sources.base import CarbonSource
+
+    _Answer = TypeVar("_Answer")
+
+#: An error's words are cut here, since they travel with each answer.
+_LONGEST_REASON = 200
+
+
+class Fallback:
+    """Ask sources in order and give the first answer.
+
+    Which ones failed, and why, travels with the answer in its ``source`` text, for example
+    ``typical (after history: ...)``: it needs no memory and survives every cache on the way.
+
+    :param sources: the chain, the preferred source first.
+    :raises InvalidRequestError: if the chain is empty.
+    """
+
+    def __init__(self, sources: Sequence[CarbonSource]) -> None:
+        if not sources:
+            raise InvalidRequestError("sources: the chain is empty; give at least one source")
+        self.sources = tuple(sources)
+        self.name = " > ".join(source.name for source in self.sources)
+        self.refresh = min(source.refresh for source in self.sources)
+
+    async def zone(self, location: Location) -> str:
+        """Name the zone as the first source does that knows the location.
+
+        :raises UnknownZoneError: if none knows it.
+        :raises SourceUnavailableError: naming each source and its reason, if all fail otherwise.
+        """
+        answer, _ = await self._first(location, lambda source: source.zone(location))
+        return answer
+
+    async def forecast(self, location: Location, *, now: datetime, until: datetime) -> Forecast:
+        """Give the first forecast of the chain that covers ``now``.
+
+        :raises UnknownZoneError: if no source knows the location.
+        :raises SourceUnavailableError: naming each source and its reason, if all fail otherwise.
+        :raises InvalidRequestError: if a moment has no timezone.
+        """
+        now, until = aware(now, "now"), aware(until, "until")
+
+        async def ask(source: CarbonSource) -> Forecast:
+            answer = await source.forecast(location, now=now, until=until)
+            if not answer.start <= now < answer.end:
+                raise SourceResponseError(
+                    f"its forecast covers {answer.start.isoformat()} to {answer.end.isoformat()}, not {now.isoformat()}"
+                )
+            return answer
+
+        return _labelled(*await self._first(location, ask))
+
+    async def history(self, location: Location, *, start: datetime, end: datetime) -> Forecast:
+        """Give the first account of ``[start, end)`` in the chain.
+
+        :raises UnknownZoneError: if no source knows the location.
+        :raises SourceUnavailableError: naming each source and its reason, if all fail otherwise.
+        :raises InvalidRequestError: if a moment has no timezone.
+        """
+        start, end = aware(start, "start"), aware(end, "end")
+        return _labelled(*await self._first(location, lambda source: source.history(location, start=start, end=end)))
+
+    async def _first(
+        self, location: Location, ask: Callable[[CarbonSource], Awaitable[_Answer]]
+    ) -> tuple[_Answer, Sequence[str]]:
+        failures: list[str] = []
+        all_unknown = True
+        for source in self.sources:
+            try:
+                return await ask(source), failures
+            except CarbonError as error:
+                all_unknown = all_unknown and isinstance(error, UnknownZoneError)
+                failures.append(f"{source.name}: {_shortened(str(error) or type(error).__name__)}")
+        every = "; ".join(failures)
+        if all_unknown:
+            raise UnknownZoneError(f"{location}: no source knows it: {every}")
+        raise SourceUnavailableError(f"{location}: every source failed: {every}")
+
+
+def _labelled(answer: Forecast, failures: Sequence[str]) -> Forecast:
+    if not failures:
+        return answer
+    return answer.replaced(source=f"{answer.source} (after {'; '.join(failures)})")
+
+
+def _shortened(reason: str) -> str:
+    return reason if len(reason) <= _LONGEST_REASON else f"{reason[: _LONGEST_REASON - 3]}..."

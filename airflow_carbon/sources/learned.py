@@ -1,0 +1,63 @@
+"""What each source's past issues taught about its error, kept on disk beyond the process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow_carbon.core.forecast_error import ForecastError
+from airflow_carbon.exceptions import CarbonError
+
+if TYPE_CHECKING:
+    from airflow_carbon.core.forecast import Forecast
+
+
+class LearnedErrors:
+    """Keep one :class:`~airflow_carbon.core.forecast_error.ForecastError` for each source and zone, a small file each.
+
+    Losing a file only means to learn anew, so nothing here raises: a plan must not fail for a full disk.
+
+    :param folder: where the files lie; made when the first is written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[str, ForecastError] = {}
+
+    def observe(self, issue: Forecast) -> ForecastError:
+        """Learn from an issue and keep what is known after it; one that was seen before changes nothing."""
+        name = _name(issue)
+        known = self._known.get(name)
+        if known is None:
+            known = self._read(name)
+        learned = known.observed(issue)
+        self._known[name] = learned
+        if learned != known:
+            self._write(name, learned)
+        return learned
+
+    def _read(self, name: str) -> ForecastError:
+        try:
+            return ForecastError.from_dict(json.loads((self._folder / name).read_text(encoding="utf-8")))
+        except (OSError, ValueError, CarbonError):
+            return ForecastError()
+
+    def _write(self, name: str, error: ForecastError) -> None:
+        with suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            handle, draft = tempfile.mkstemp(dir=self._folder, prefix=name)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(error.to_dict(), file)
+            # Renamed in one step: another process reads the old or the new one, never half of it.
+            Path(draft).replace(self._folder / name)
+
+
+def _name(issue: Forecast) -> str:
+    # Without what a chain adds about the sources that failed before this one.
+    issuer = f"{issue.source.partition(' (after ')[0]}|{issue.zone}"
+    return f"error-{hashlib.sha256(issuer.encode()).hexdigest()[:16]}.json"

@@ -1,0 +1,1 @@
+"""What waits and decides, in the triggerer."""

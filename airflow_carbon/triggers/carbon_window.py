@@ -1,0 +1,158 @@
+"""The trigger that decides when a waiting task starts."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_carbon.core.location import Location
+from airflow_carbon.core.moment import parse_moment
+from airflow_carbon.core.request import OnOutage, WaitRequest
+from airflow_carbon.exceptions import CarbonError, InvalidForecastError, SourceUnavailableError
+from airflow_carbon.triggers.outlook import Outlook
+
+if TYPE_CHECKING:
+    from airflow_carbon.core.wait import Wait
+
+#: A source that has not answered by then [s] counts as unavailable for this look.
+ANSWER_TIMEOUT = 60.0
+#: How soon to ask again a source that did not answer [s].
+RETRY_SECONDS = 60.0
+#: Never sleep longer than this at a stretch [s], so that a clock that is set is noticed.
+LONGEST_SLEEP = 60.0
+
+
+def utcnow() -> datetime:
+    """Read the clock, in UTC."""
+    return datetime.now(UTC)
+
+
+class CarbonWindowTrigger(BaseTrigger):
+    """Wait for the cleanest window, plan again with each new answer of the source, never past the latest start.
+
+    Its arguments are absolute moments, so that a triggerer that restarts goes on with the same promise.
+
+    :param location: where the work runs, as the user wrote it.
+    :param duration_seconds: length of the run [s].
+    :param ready_at: ISO 8601; when the task was first ready.
+    :param earliest_start: ISO 8601; no start before it.
+    :param latest_start: ISO 8601; no start after it.
+    :param not_before: ISO 8601; the trigger lives at least until then (Airflow loses events that come too early).
+    :param min_saving_percent: least reduction of intensity that makes waiting worth it [%].
+    :param spread: the task's place in ``[0, 1)`` among equally clean starts; None for the optimum itself.
+    :param on_outage: what to do while no source answers and no plan stands.
+    :param carbon_conn_id: ids of the connections, in order; empty for the default.
+    """
+
+    def __init__(
+        self,
+        *,
+        location: str,
+        duration_seconds: float,
+        ready_at: str,
+        earliest_start: str,
+        latest_start: str,
+        not_before: str,
+        min_saving_percent: float = 10.0,
+        spread: float | None = None,
+        on_outage: str = "run",
+        carbon_conn_id: Sequence[str] = (),
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's own is not annotated
+        self.location = location
+        self.duration_seconds = duration_seconds
+        self.ready_at = ready_at
+        self.earliest_start = earliest_start
+        self.latest_start = latest_start
+        self.not_before = not_before
+        self.min_saving_percent = min_saving_percent
+        self.spread = spread
+        self.on_outage = on_outage
+        self.carbon_conn_id = list(carbon_conn_id)
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Give the constructor's plain arguments."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "location": self.location,
+                "duration_seconds": self.duration_seconds,
+                "ready_at": self.ready_at,
+                "earliest_start": self.earliest_start,
+                "latest_start": self.latest_start,
+                "not_before": self.not_before,
+                "min_saving_percent": self.min_saving_percent,
+                "spread": self.spread,
+                "on_outage": self.on_outage,
+                "carbon_conn_id": self.carbon_conn_id,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield one event: a ``record`` when it is time to run, ``failed`` where an outage must fail."""
+        try:
+            payload: dict[str, Any] = {"record": await self._wait()}
+        except SourceUnavailableError as error:
+            payload = {"failed": str(error)}
+        except Exception as error:
+            # Whatever broke in here, the work must not wait for it: the task resumes and says so.
+            self.log.exception("the wait broke; the task runs now")
+            payload = {"broken": f"{type(error).__name__}: {error}"}
+        await self._sleep_until(parse_moment(self.not_before, "not_before"))
+        yield TriggerEvent(payload)
+
+    async def _wait(self) -> dict[str, Any]:
+        outlook = Outlook.current()
+        await outlook.warm_up()
+        from airflow_carbon.core.policy import Action
+        from airflow_carbon.core.wait import Wait
+
+        wait = Wait(self._request())
+        while True:
+            patience = await self._look(outlook, wait)
+            self.log.info("%s", wait.reason)
+            if wait.action is Action.RUN:
+                return wait.record()
+            await self._sleep_until(wait.next_look(utcnow(), patience))
+
+    async def _look(self, outlook: Outlook, wait: Wait) -> timedelta:
+        """Decide once; return how long the decision may stand unquestioned."""
+        request, location, now = wait.request, Location.parse(self.location), utcnow()
+        left = (request.latest_start - now).total_seconds()
+        if left <= 0.0:
+            wait.expire()
+            return timedelta(0)
+        try:
+            async with asyncio.timeout(min(ANSWER_TIMEOUT, left)):
+                source = await outlook.source(self.carbon_conn_id)
+                forecast = await outlook.forecast(source, location, now, request.latest_start + request.duration)
+            await outlook.decide(wait, forecast, utcnow)
+            wait.origin["source_url"] = outlook.source_url(self.carbon_conn_id, location, forecast.source)
+        except (CarbonError, InvalidForecastError, TimeoutError) as error:
+            fault = str(error) or f"no answer within {ANSWER_TIMEOUT:.0f} s"
+            wait.outage(fault, utcnow(), OnOutage(self.on_outage))
+            self.log.warning("no answer of the source: %s", fault)
+            return timedelta(seconds=RETRY_SECONDS)
+        # Not everyone on the same second when the source refreshes.
+        return source.refresh * (1.0 + 0.1 * random.random())  # noqa: S311 - spreads load, guards nothing
+
+    def _request(self) -> WaitRequest:
+        return WaitRequest.checked(
+            duration=timedelta(seconds=self.duration_seconds),
+            ready_at=parse_moment(self.ready_at, "ready_at"),
+            earliest_start=parse_moment(self.earliest_start, "earliest_start"),
+            latest_start=parse_moment(self.latest_start, "latest_start"),
+            min_saving_percent=self.min_saving_percent,
+            spread=self.spread,
+        )
+
+    @staticmethod
+    async def _sleep_until(moment: datetime) -> None:
+        # The clock of the wall counts, and it can be set: no event tells of that, so look again and again.
+        while (left := (moment - utcnow()).total_seconds()) > 0.0:  # noqa: ASYNC110
+            await asyncio.sleep(min(left, LONGEST_SLEEP))
