@@ -42,9 +42,8 @@ def report_sci() -> None:
         """Report E, I, M, R apart, and the score."""
         from datetime import timedelta
 
-        from airflow_carbon.core.sci import embodied_share_g
-
         from airflow_carbon import SciHook
+        from airflow_carbon.core.sci import embodied_share_g
 
         hours = (datetime.fromisoformat(work["end"]) - datetime.fromisoformat(work["start"])) / timedelta(hours=1)
         report = SciHook().report(

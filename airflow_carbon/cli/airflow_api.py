@@ -200,10 +200,10 @@ class AirflowApi:
         return self.request("GET", *path, query={"map_index": map_index, "deserialize": "true"})["value"]
 
     def log(self, dag_id: str, run_id: str, task_id: str, *, try_number: int = 1, map_index: int = -1) -> str:
-        """Give what a task wrote to its log in one try, a line per event."""
+        """Give what a task wrote to its log in one try, a line for each event and each exception."""
         path = ("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id, "logs", str(try_number))
         content = self.request("GET", *path, query={"map_index": map_index, "full_content": "true"})["content"]
-        return "\n".join(line if isinstance(line, str) else str(line.get("event", "")) for line in content)
+        return "\n".join(text for line in content for text in _spoken(line))
 
     # -- the wire ----------------------------------------------------------------------------------------------------
 
@@ -238,3 +238,10 @@ class AirflowApi:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, error.read(2000).decode(errors="replace")
+
+
+def _spoken(line: str | dict[str, Any]) -> list[str]:
+    if isinstance(line, str):
+        return [line]
+    raised = line.get("error_detail") or []
+    return [str(line.get("event", "")), *(f"{one.get('exc_type')}: {one.get('exc_value')}" for one in raised)]

@@ -138,7 +138,9 @@ class _Choice:
                 needed,
             )
         promised, doubt = _saving_percent(held, self.at_first), self.hysteresis_percent(held, self.at_first)
-        if held.start > self.first and promised < self.request.min_saving_percent - doubt:
+        # As a wait goes on, now itself gets cleaner: that is the promise being kept. It collapses where the plan does.
+        collapsed = -_saving_percent(held, standing) > needed
+        if held.start > self.first and collapsed and promised < self.request.min_saving_percent - doubt:
             return self.soonest(
                 f"the plan for {_utc(held.start)} is given up, as waiting on promises {promised:.0f} %: below the "
                 f"{self.request.min_saving_percent:g} % asked for by more than the source's own error of {doubt:.0f} %",

@@ -123,14 +123,10 @@ class Wait:
 
     def record(self) -> dict[str, Any]:
         """Give the plain JSON record of the decision as it stands."""
-        window, request, promised = self.standing, self.request, self.promised_saving_percent
+        window, promised = self.standing, self.promised_saving_percent
         return {
             **dict.fromkeys(("zone", "source", "kind", "signal", "accounting", "issued_at")),
             **self.origin,
-            "ready_at": request.ready_at.isoformat(),
-            "earliest_start": request.earliest_start.isoformat(),
-            "latest_start": request.latest_start.isoformat(),
-            "duration_seconds": request.duration.total_seconds(),
             "start": window.start.isoformat() if window else None,
             "end": window.end.isoformat() if window else None,
             "intensity_g_per_kwh": _rounded(window.intensity_g_per_kwh if window else None),

@@ -131,7 +131,7 @@ class BestRegionOperator(BaseOperator):
 class BestRegionBranchOperator(BaseBranchOperator, BestRegionOperator):
     """Choose the cleanest region and follow its branch; takes all that :class:`BestRegionOperator` does.
 
-    Returns the task id followed; the chosen region is in the XCom ``region``.
+    Returns the chosen region as the user wrote it.
 
     :param branches: region as in ``regions`` -> task id (or task group id) to follow; gives ``regions`` too where they
         are not named apart.
@@ -143,8 +143,18 @@ class BestRegionBranchOperator(BaseBranchOperator, BestRegionOperator):
         super().__init__(regions=list(branches) if regions is None else regions, **kwargs)
         self.branches = branches
 
+    def execute(self, context: Context) -> str:
+        """Choose the region, skip every branch but its own, and give the region."""
+        region = self.chosen(context)
+        self.do_branch(context, self.branches[region])
+        return region
+
     def choose_branch(self, context: Context) -> str:
-        """Choose the region and give the task id that stands beside it.
+        """Give the task id that stands beside the chosen region."""
+        return self.branches[self.chosen(context)]
+
+    def chosen(self, context: Context) -> str:
+        """Choose the region.
 
         :raises InvalidRequestError: if a region has no branch; found before anything is asked.
         """
@@ -154,9 +164,7 @@ class BestRegionBranchOperator(BaseBranchOperator, BestRegionOperator):
             raise InvalidRequestError(
                 f"branches: region {missing[0]!r} has no task to follow; there are {', '.join(self.branches) or 'none'}"
             )
-        region = self.choose(context)
-        context["ti"].xcom_push(key="region", value=region)
-        return self.branches[region]
+        return self.choose(context)
 
 
 def _names(value: Sequence[str] | str, field: str) -> list[str]:

@@ -233,7 +233,7 @@ class CarbonAwareSensor(BaseSensorOperator):
             source = chain.source_of(hooks)
             until = request.latest_start + request.duration
             forecast = asyncio.run(source.forecast(location, now=now, until=until))
-            wait.decide(forecast, now, LearnedErrors(state_dir()).observe(forecast))
+            wait.decide(forecast, now, LearnedErrors(state_dir()).observe(forecast, asked=ids))
         except CarbonError as error:
             wait.outage(str(error), now, OnOutage(self.on_outage))
             return timedelta(seconds=RETRY_SECONDS)
@@ -244,9 +244,8 @@ class CarbonAwareSensor(BaseSensorOperator):
         self.source_url = record.get("source_url", "")
         self.log.info("%s", record["reason"])
         return {
-            "decision_id": promise.decision_id,
             "location": str(self.location),
             "mode": str(how),
+            **promise.record(datetime.now(UTC)),
             **record,
-            **promise.kept(datetime.now(UTC)),
         }

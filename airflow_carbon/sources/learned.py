@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,9 +30,12 @@ class LearnedErrors:
         self._folder = folder
         self._known: dict[str, ForecastError] = {}
 
-    def observe(self, issue: Forecast) -> ForecastError:
-        """Learn from an issue and keep what is known after it; one that was seen before changes nothing."""
-        name = _name(issue)
+    def observe(self, issue: Forecast, *, asked: Sequence[str]) -> ForecastError:
+        """Learn from an issue and keep what is known after it; one that was seen before changes nothing.
+
+        :param asked: ids of the connections that were asked: two of them may have sources of one name.
+        """
+        name = _name(issue, asked)
         known = self._known.get(name)
         if known is None:
             known = self._read(name)
@@ -57,7 +61,7 @@ class LearnedErrors:
             Path(draft).replace(self._folder / name)
 
 
-def _name(issue: Forecast) -> str:
+def _name(issue: Forecast, asked: Sequence[str]) -> str:
     # Without what a chain adds about the sources that failed before this one.
-    issuer = f"{issue.source.partition(' (after ')[0]}|{issue.zone}"
+    issuer = json.dumps([*asked, issue.source.partition(" (after ")[0], issue.zone])
     return f"error-{hashlib.sha256(issuer.encode()).hexdigest()[:16]}.json"

@@ -129,17 +129,16 @@ class CarbonWindowTrigger(BaseTrigger):
             return timedelta(0)
         try:
             async with asyncio.timeout(min(ANSWER_TIMEOUT, left)):
-                source = await outlook.source(self.carbon_conn_id)
-                forecast = await outlook.forecast(source, location, now, request.latest_start + request.duration)
-            await outlook.decide(wait, forecast, utcnow)
-            wait.origin["source_url"] = outlook.source_url(self.carbon_conn_id, location, forecast.source)
+                until = request.latest_start + request.duration
+                answer = await outlook.ask(self.carbon_conn_id, location, now, until)
+            await outlook.decide(wait, answer, utcnow)
         except (CarbonError, InvalidForecastError, TimeoutError) as error:
             fault = str(error) or f"no answer within {ANSWER_TIMEOUT:.0f} s"
             wait.outage(fault, utcnow(), OnOutage(self.on_outage))
             self.log.warning("no answer of the source: %s", fault)
             return timedelta(seconds=RETRY_SECONDS)
         # Not everyone on the same second when the source refreshes.
-        return source.refresh * (1.0 + 0.1 * random.random())  # noqa: S311 - spreads load, guards nothing
+        return answer.refresh * (1.0 + 0.1 * random.random())  # noqa: S311 - spreads load, guards nothing
 
     def _request(self) -> WaitRequest:
         return WaitRequest.checked(

@@ -97,15 +97,20 @@ class Promise:
         )
         return cls(pinned["decision_id"], request, finish, margin)
 
-    def kept(self, started_at: datetime) -> dict[str, Any]:
-        """Tell, for the record, whether the start kept the promise."""
-        late = started_at - self.request.latest_start
-        finish = self.deadline
+    def record(self, started_at: datetime) -> dict[str, Any]:
+        """Tell what was promised, and whether the start kept it, as plain JSON."""
+        request, finish = self.request, self.deadline
+        late = started_at - request.latest_start
         return {
+            "decision_id": self.decision_id,
+            "ready_at": request.ready_at.isoformat(),
+            "earliest_start": request.earliest_start.isoformat(),
+            "latest_start": request.latest_start.isoformat(),
+            "duration_seconds": request.duration.total_seconds(),
             "started_at": started_at.isoformat(),
             "deadline": finish.isoformat() if finish else None,
             "start_overrun_seconds": round(max(0.0, late.total_seconds()), 3),
-            "in_time": started_at + self.request.duration <= finish if finish else late <= self.margin,
+            "in_time": started_at + request.duration <= finish if finish else late <= self.margin,
         }
 
 

@@ -90,8 +90,7 @@ def test_the_cleanest_region_is_picked_and_its_branch_alone_runs(api: AirflowApi
     states = {one["task_id"]: one["state"] for one in api.task_instances(dag_id, run)}
     assert states["run_in_sweden"] == "success"
     assert {states[one] for one in ("run_in_london", "run_in_frankfurt", "run_in_virginia")} == {"skipped"}
-    assert api.xcom(dag_id, run, "pick_region", "region") == "azure:swedencentral"
-    assert api.xcom(dag_id, run, "pick_region") == "run_in_sweden"
+    assert api.xcom(dag_id, run, "pick_region") == "azure:swedencentral"
     ranking = {one["region"]: one for one in api.xcom(dag_id, run, "pick_region", "ranking")}
     assert len(ranking) == 4
     assert "US" in ranking["aws:us-east-1"]["rejected"]
@@ -124,11 +123,12 @@ def test_a_templated_deadline_holds_for_a_manual_run(api: AirflowApi, runs: dict
 
 def test_a_sensor_that_needs_no_triggerer_reschedules(api: AirflowApi, runs: dict[str, Any]) -> None:
     dag_id, run = runs["rescheduled"]
-    api.wait_for_task(dag_id, run, "wait", states={"up_for_reschedule"}, timeout=90)
     assert api.wait_for_run(dag_id, run, timeout=240) == "success"
     record = api.xcom(dag_id, run, "wait")
     assert kept(record)
+    # Each decision is a process of its own: the second one took the plan from where the first had left it.
     assert record["decisions"] >= 2
+    assert record["reason"].startswith("started as planned")
     assert record["promised_saving_percent"] > 10.0
 
 
@@ -196,9 +196,9 @@ def test_a_cleared_task_waits_again_only_as_far_as_its_promise(api: AirflowApi, 
     api.wait_for_run(dag_id, run, timeout=120)
 
 
-def test_real_history_of_great_britain_is_replayed_and_waited_on(
-    api: AirflowApi, airflow: LocalAirflow, shared_data: Any
-) -> None:
+@pytest.fixture(scope="module")
+def great_britain(api: AirflowApi, airflow: LocalAirflow, shared_data: Any) -> str:
+    """Start a run on the real series beside the other scenarios."""
     series = shared_data / "neso_GB_2020_2022_60min.csv"
     # A Tuesday of January 2020; from its evening peak on.
     rows = series.read_text().splitlines()
@@ -206,9 +206,13 @@ def test_real_history_of_great_britain_is_replayed_and_waited_on(
     path = airflow.home / "gb.csv"
     path.write_text("\n".join(["timestamp,intensity", *(",".join(row.split(",")[:2]) for row in rows[evening:])]))
     connect(api, "gb_history", "carbon_history", path=str(path), replay=datetime.now(UTC).isoformat(), speed=SPEED)
-    run = api.trigger("waits", {"conn_id": "gb_history", "max_delay": "100s"})
-    assert api.wait_for_run("waits", run, timeout=240) == "success"
-    record = api.xcom("waits", run, "wait")
+    api.wait_for_dag("waits")
+    return api.trigger("waits", {"conn_id": "gb_history", "max_delay": "100s"})
+
+
+def test_real_history_of_great_britain_is_replayed_and_waited_on(api: AirflowApi, great_britain: str) -> None:
+    assert api.wait_for_run("waits", great_britain, timeout=240) == "success"
+    record = api.xcom("waits", great_britain, "wait")
     assert record["source"].startswith("history")
     assert record["kind"] == "forecast"
     assert kept(record)

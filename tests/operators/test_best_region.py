@@ -105,4 +105,4 @@ def test_the_branch_of_the_best_region_is_followed() -> None:
     assert (
         BestRegionBranchOperator(task_id="pick", branches=branches, duration="1h").choose_branch(context) == "run_in_2"
     )
-    assert context["ti"].xcoms["region"] == REGIONS[2]
+    assert context["ti"].xcoms["carbon_decision"]["chosen"] == REGIONS[2]

@@ -16,8 +16,9 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture(autouse=True)
-def _warm() -> None:
+def _warm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Import before the clock counts: the waits here last seconds, where real ones last hours."""
+    monkeypatch.setenv("AIRFLOW__CARBON__STATE_DIR", str(tmp_path / "state"))
     import airflow_carbon.core.wait
     import airflow_carbon.sources.history
     import airflow_carbon.triggers.carbon_window  # noqa: F401
