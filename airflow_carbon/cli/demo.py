@@ -123,18 +123,27 @@ def show(api: AirflowApi, say: _Say) -> dict[str, Any]:
 
 def _follow(api: AirflowApi, run_id: str, say: _Say) -> None:
     """Show the wait as a bar from the moment it was asked for to its latest start."""
-    asked, delay, give_up = datetime.now(UTC), timedelta(seconds=90), time.monotonic() + PATIENCE
+    asked, delay, give_up, planned = datetime.now(UTC), timedelta(seconds=90), time.monotonic() + PATIENCE, ""
     while time.monotonic() < give_up:
         states = {one["task_id"]: one["state"] for one in api.task_instances(TRAINING[0], run_id)}
         wait = states.get("wait_for_clean_power")
         share = min(1.0, (datetime.now(UTC) - asked) / delay)
         full = round(share * BAR)
         waiting = {"deferred": "waiting in the triggerer, no worker held", "success": "training"}
+        if wait == "deferred" and not planned and (planned := _plan(api, run_id)):
+            say.again("")
+            say(f"  decided: {planned}")
         say.again(f"  [{'=' * full}{' ' * (BAR - full)}]  {waiting.get(wait or '', wait or 'scheduled')}")
         if wait in FINISHED or states.get("train") in FINISHED:
             break
         time.sleep(1)
     say.again("")
+
+
+def _plan(api: AirflowApi, run_id: str) -> str:
+    """Find the first decision in what the trigger wrote to the task's log; empty before there is one."""
+    lines = api.log(TRAINING[0], run_id, "wait_for_clean_power").splitlines()
+    return next((line for line in lines if "cleaner than now" in line), "")
 
 
 def _decision_rows(decision: dict[str, Any]) -> list[tuple[str, ...]]:

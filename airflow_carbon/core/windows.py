@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from airflow_carbon.core.forecast import Forecast
 
 _NEVER = np.iinfo(np.int64).max
-#: Cores whose least cost is taken at once.
-_RUN = 96
+#: At most so many cores have their least cost taken at once.
+_RUN = 144
 
 
 class Windows(Sequence[Window]):
@@ -131,89 +131,115 @@ def refuse_mixed(named: Sequence[tuple[str, Forecast]]) -> None:
 
 
 class Table:
-    """Hold forecasts of one grid as rows: each one's integral, and its intensity with a zero behind it.
+    """Hold forecasts of one grid as rows: each one's integral, and its intensity with zeros behind it.
 
-    All is kept flat: numpy is several times as fast on one long array as on as many short rows.
+    All is kept flat: numpy is several times as fast on one long array as on as many short rows. A row is filled up to
+    whole runs of steps, so that runs are rows of the same memory too.
 
     :param indices: where the rows stand in the stack.
     """
 
-    __slots__ = ("_spare", "begins", "cumulative", "grid", "indices", "intensity", "totals", "width")
+    __slots__ = ("_spare", "begins", "cumulative", "grid", "indices", "intensity", "run", "shifted", "totals", "width")
 
     def __init__(self, forecasts: Sequence[Forecast], indices: Sequence[int]) -> None:
         self.grid = forecasts[0]
         self.indices = np.array(indices)
-        self.width = len(self.grid) + 1
+        edges = len(self.grid) + 1
+        runs = -(-edges // _RUN)
+        self.run = -(-edges // runs)
+        self.width = runs * self.run
         self.begins = np.arange(len(forecasts)) * self.width
-        self.cumulative: NDArray[np.float64] = np.concatenate([forecast.cumulative for forecast in forecasts])
-        self.totals = self.cumulative[self.begins + self.width - 1]
+        cumulative = np.zeros((len(forecasts), self.width))
+        #: Intensity with one more number in front: ``shifted[i]`` is that of the step before step ``i``.
+        self.shifted: NDArray[np.float64] = np.zeros(cumulative.size + 1)
+        self.intensity = self.shifted[1:]
+        intensity = self.intensity.reshape(cumulative.shape)
+        for row, forecast in enumerate(forecasts):
+            cumulative[row, :edges] = forecast.cumulative
+            intensity[row, : edges - 1] = forecast.intensity
+        self.totals = cumulative[:, edges - 1].copy()
+        self.cumulative: NDArray[np.float64] = cumulative.ravel()
         self._spare: list[NDArray[np.float64]] = []
-        intensity = np.zeros((len(forecasts), self.width))
-        intensity[:, :-1] = [forecast.intensity for forecast in forecasts]
-        self.intensity: NDArray[np.float64] = intensity.ravel()
 
     def best(self, span: Span) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Find each row's best start [us since the Unix epoch] and its mean [gCO2eq/kWh], both of shape ``(z,)``."""
         step, begins = self.grid.step_us, self.begins
         cores = Cores.of(span, self.grid.start_us, step)
-        bound: NDArray[np.float64] = np.full(begins.size, np.inf)
-        starts: NDArray[np.int64] = np.full(begins.size, _NEVER)
         slack = ROUNDING * (cores.whole + 2) * self.totals
-        if cores.corners:
-            offsets = np.array(cores.corners)
-            bends = self._cost(begins[:, None], offsets, span.duration)
-            bound = bends.min(axis=1) + slack
+        bends = [self._cost(corner, span.duration) for corner in cores.corners]
+        bound: NDArray[np.float64] = np.full(begins.size, np.inf)
+        for cost in bends:
+            bound = np.minimum(bound, cost + slack)
+        starts: NDArray[np.int64] = np.full(begins.size, _NEVER)
         if cores.first <= cores.last:
             bound, core, found = self._search(cores, bound, slack)
             start = core * step
             if cores.rest:
                 at = begins + core
                 to_the_left = self.cumulative[at + cores.whole] - self.cumulative[at]
-                to_the_left += cores.rest / step * self.intensity[at - 1]
+                to_the_left += cores.rest / step * self.shifted[at]
                 start -= cores.rest * (to_the_left <= bound)
             starts = np.where(found, start, _NEVER)
-        if cores.corners:
-            starts = np.minimum(starts, np.where(bends <= bound[:, None], offsets, _NEVER).min(axis=1))
-        means = self._cost(begins, starts, span.duration) / (span.duration / step)
-        return starts + self.grid.start_us, means
+        for corner, cost in zip(cores.corners, bends, strict=True):
+            starts = np.where((cost <= bound) & (corner < starts), corner, starts)
+        opens, closes = self._integrals(np.stack((starts, starts + span.duration)))
+        return starts + self.grid.start_us, (closes - opens) / (span.duration / step)
 
     def _search(
         self, cores: Cores, bound: NDArray[np.float64], slack: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.bool_]]:
         """Lower each row's bound to its least cost, and tell the first core within it and whether there is one."""
         costs = self._costs(cores)
+        rows = costs.reshape(-1, self.width)
+        rows[:, : cores.first] = np.inf
+        rows[:, cores.last + 1 :] = np.inf
         # The least cost of each run of cores first: then only one run of each row is compared with the row's bound.
-        runs = np.arange(cores.first, cores.last + 1, _RUN)
-        edges = self.begins[:, None] + np.append(runs, cores.last + 1)
-        least = np.minimum.reduceat(costs, edges.ravel()).reshape(edges.shape)[:, :-1]
-        bound = np.minimum(bound, least.min(axis=1) + slack)
-        run = runs[(least <= bound[:, None]).argmax(axis=1)]
-        core = np.minimum(run[:, None] + np.arange(_RUN), cores.last)
-        clean = costs[self.begins[:, None] + core] <= bound[:, None]
+        # Over rows as short as a run, argmin is twice as fast as min.
+        runs = costs.reshape(-1, self.run)
+        least = runs[np.arange(len(runs)), runs.argmin(axis=1)].reshape(self.begins.size, -1)
+        lowest = least.min(axis=1)
+        bound = np.minimum(bound, lowest + slack)
+        run = (least <= bound[:, None]).argmax(axis=1)
+        clean = runs.take(self.begins // self.run + run, axis=0) <= bound[:, None]
         self._spare.append(costs)
-        return bound, run + clean.argmax(axis=1), clean.any(axis=1)
+        return bound, run * self.run + clean.argmax(axis=1), lowest <= bound
 
     def _costs(self, cores: Cores) -> NDArray[np.float64]:
         """Integrate from each step over a core and its cheaper extension; what is no allowed core is junk."""
-        # Fresh memory of this size comes page by page from the system, which costs more than the search; popping and
-        # appending are atomic, so that threads never share an array.
-        costs = self._spare.pop() if self._spare else np.zeros(self.cumulative.size)
-        size = costs.size - cores.whole
+        costs, size = self._array(), self.cumulative.size - cores.whole
         np.subtract(self.cumulative[cores.whole :], self.cumulative[:size], out=costs[:size])
         if cores.rest:
-            other = self._spare.pop() if self._spare else np.zeros(costs.size)
-            extension = np.minimum(self.intensity[: size - 1], self.intensity[cores.whole + 1 :], out=other[1:size])
+            extension = self._array()
+            np.minimum(self.shifted[:size], self.intensity[cores.whole :], out=extension[:size])
             extension *= cores.rest / self.grid.step_us
-            costs[1:size] += extension
-            self._spare.append(other)
+            costs += extension
+            self._spare.append(extension)
         return costs
 
-    def _cost(self, begins: NDArray[np.intp], offsets: NDArray[np.int64], duration: int) -> NDArray[np.float64]:
-        return self._integral(begins, offsets + duration) - self._integral(begins, offsets)
+    def _array(self) -> NDArray[np.float64]:
+        """Lend an array as long as the table: fresh memory of its size costs more than the search that it serves."""
+        try:
+            # Popping and appending are atomic, so that threads never share an array.
+            return self._spare.pop()
+        except IndexError:
+            # Numbers that straddle cache lines take twice as long to write: begin on a line of 64 bytes.
+            array = np.zeros(self.cumulative.size + 7)
+            skip = -array.ctypes.data % 64 // 8
+            return array[skip : skip + self.cumulative.size]
 
-    def _integral(self, begins: NDArray[np.intp], offsets: NDArray[np.int64]) -> NDArray[np.float64]:
-        step = self.grid.step_us
-        steps = offsets // step
-        at = begins + steps
-        integral: NDArray[np.float64] = self.cumulative[at] + self.intensity[at] * ((offsets - steps * step) / step)
-        return integral
+    def _cost(self, start: int, duration: int) -> NDArray[np.float64]:
+        """Integrate each row over the run that begins at one start, shape ``(z,)``."""
+        return self._integral(start + duration) - self._integral(start)
+
+    def _integral(self, offset: int) -> NDArray[np.float64]:
+        """Integrate each row up to one moment [us from the begin of the grid], shape ``(z,)``."""
+        steps, rest = divmod(offset, self.grid.step_us)
+        whole = self.cumulative[steps :: self.width]
+        return whole + self.intensity[steps :: self.width] * (rest / self.grid.step_us) if rest else whole
+
+    def _integrals(self, offsets: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Integrate each row up to moments of its own [us from the begin of the grid], shape ``(.., z)``."""
+        steps, rest = np.divmod(offsets, self.grid.step_us)
+        steps += self.begins
+        integrals: NDArray[np.float64] = self.cumulative[steps] + self.intensity[steps] * (rest / self.grid.step_us)
+        return integrals

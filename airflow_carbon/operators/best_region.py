@@ -146,6 +146,8 @@ class BestRegionBranchOperator(BaseBranchOperator, BestRegionOperator):
     def execute(self, context: Context) -> str:
         """Choose the region, skip every branch but its own, and give the region."""
         region = self.chosen(context)
+        # Skipping leaves this method by an exception, and what it would have returned is lost.
+        context["ti"].xcom_push(key="return_value", value=region)
         self.do_branch(context, self.branches[region])
         return region
 

@@ -109,12 +109,12 @@ class CarbonAwareSensor(BaseSensorOperator):
         if how is Mode.SHADOW:
             return self._shadow(promise, ids, now)
         left = promise.request.latest_start - now
-        if left < min_defer():
+        if left < (min_defer() if self.deferrable else timedelta(0)):
             reason = f"ran at once: {max(0.0, left.total_seconds()):.0f} s are left before the latest start"
             return self._done(promise, {"reason": reason}, how)
-        if not self.deferrable:
-            return self._wait_rescheduled(context, promise, ids, now)
-        return self._defer(promise, ids, now)
+        if self.deferrable:
+            return self._defer(promise, ids, now)
+        return self._wait_rescheduled(context, promise, ids, now)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Take the decision that the trigger sent and give it as the task's result.

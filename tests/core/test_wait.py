@@ -1,0 +1,119 @@
+"""One wait, from its first decision to its start."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from airflow_carbon.core.forecast import Forecast
+from airflow_carbon.core.policy import Action
+from airflow_carbon.core.request import OnOutage, WaitRequest
+from airflow_carbon.core.units import Kind
+from airflow_carbon.core.wait import MAX_NOTES, Wait
+from airflow_carbon.exceptions import SourceUnavailableError
+
+NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def request() -> WaitRequest:
+    return WaitRequest.checked(duration=HOUR, ready_at=NOON, latest_start=NOON + 8 * HOUR)
+
+
+def profile(at: int, intensity: list[float]) -> Forecast:
+    return Forecast("GB", NOON + at * HOUR, HOUR, intensity, kind=Kind.TYPICAL, source="typical")
+
+
+DIP = [200.0, 180.0, 160.0, 100.0, 160.0, *[200.0] * 10]
+
+
+def test_the_record_keeps_the_baseline_of_the_first_decision() -> None:
+    wait = Wait(request())
+    wait.decide(profile(0, DIP), NOON)
+    wait.decide(profile(2, DIP[2:]), NOON + 2 * HOUR)
+    record = wait.record()
+    assert record["baseline_intensity_g_per_kwh"] == 200.0
+    assert record["promised_saving_percent"] == 50.0
+    assert (record["decisions"], record["replans"]) == (2, 0)
+    assert record["start"] == (NOON + 3 * HOUR).isoformat()
+
+
+def test_a_plan_that_moves_is_counted_and_noted() -> None:
+    wait = Wait(request())
+    wait.decide(profile(0, DIP), NOON)
+    wait.decide(profile(1, [200.0, 200.0, 400.0, 160.0, 60.0, *[200.0] * 10]), NOON + HOUR)
+    assert wait.replans == 1
+    assert wait.standing is not None
+    assert wait.standing.start == NOON + 5 * HOUR
+    assert "given up" in wait.notes[0]
+
+
+def test_a_start_as_planned_says_what_it_brought() -> None:
+    wait = Wait(request())
+    wait.decide(profile(0, DIP), NOON)
+    wait.decide(profile(3, DIP[3:]), NOON + 3 * HOUR)
+    assert wait.action is Action.RUN
+    assert wait.reason == "started as planned: 50 % cleaner than at once (100 instead of 200 g/kWh)"
+
+
+def test_a_later_process_takes_the_plan_up_where_it_was_left() -> None:
+    first = Wait(request())
+    first.decide(profile(0, DIP), NOON)
+    state = json.loads(json.dumps(first.state()))
+    second = Wait(request()).resume(state)
+    second.decide(profile(3, DIP[3:]), NOON + 3 * HOUR)
+    assert second.record()["promised_saving_percent"] == 50.0
+    assert second.record()["decisions"] == 2
+
+
+@pytest.mark.parametrize(
+    "damaged", [None, {}, {"standing": [1, 2]}, {"standing": ["x", "y", 1]}, {"standing": [None] * 3}]
+)
+def test_a_damaged_state_means_to_plan_anew(damaged: dict[str, object] | None) -> None:
+    wait = Wait(request()).resume(damaged)
+    wait.decide(profile(0, DIP), NOON)
+    assert wait.standing is not None
+    assert wait.standing.start == NOON + 3 * HOUR
+
+
+@pytest.mark.parametrize("on_outage", list(OnOutage))
+def test_a_standing_plan_outlives_an_outage_whatever_was_asked(on_outage: OnOutage) -> None:
+    wait = Wait(request())
+    wait.decide(profile(0, DIP), NOON)
+    wait.outage("it is down", NOON + HOUR, on_outage)
+    assert wait.action is Action.WAIT
+    assert wait.next_look(NOON + HOUR, 5 * HOUR) == NOON + 3 * HOUR
+    wait.outage("it is down", NOON + 3 * HOUR, on_outage)
+    assert wait.action is Action.RUN
+    assert "it is down" in wait.reason
+
+
+def test_without_a_plan_an_outage_does_what_was_asked() -> None:
+    wait = Wait(request())
+    wait.outage("it is down", NOON, OnOutage.LATEST_START)
+    assert wait.action is Action.WAIT
+    assert wait.next_look(NOON, 99 * HOUR) == NOON + 8 * HOUR
+    wait.outage("it is down", NOON + 8 * HOUR, OnOutage.LATEST_START)
+    assert wait.action is Action.RUN
+    wait = Wait(request())
+    wait.outage("it is down", NOON, OnOutage.RUN)
+    assert wait.action is Action.RUN
+    with pytest.raises(SourceUnavailableError, match="it is down"):
+        Wait(request()).outage("it is down", NOON, OnOutage.FAIL)
+
+
+def test_a_source_that_fails_for_days_does_not_fill_the_record() -> None:
+    wait = Wait(request())
+    for minute in range(200):
+        wait.outage(f"down {minute}", NOON + timedelta(minutes=minute), OnOutage.LATEST_START)
+    assert len(wait.record()["notes"]) == MAX_NOTES
+
+
+def test_the_record_of_a_wait_without_any_number_is_still_json() -> None:
+    wait = Wait(request())
+    wait.decide(profile(0, [100.0]), NOON + 0.5 * HOUR)
+    record = json.loads(json.dumps(wait.record(), allow_nan=False))
+    assert record["intensity_g_per_kwh"] is None
+    assert json.dumps(wait.state(), allow_nan=False)
