@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from airflow_carbon.core.forecast import Forecast
 
 _NEVER = np.iinfo(np.int64).max
-#: At most so many cores have their least cost taken at once.
-_RUN = 144
 
 
 class Windows(Sequence[Window]):
@@ -131,78 +129,83 @@ def refuse_mixed(named: Sequence[tuple[str, Forecast]]) -> None:
 
 
 class Table:
-    """Hold forecasts of one grid as rows: each one's integral, and its intensity with zeros behind it.
+    """Hold forecasts of one grid as rows: each one's integral, and its intensity with infinity before and behind it.
 
-    All is kept flat: numpy is several times as fast on one long array as on as many short rows. A row is filled up to
-    whole runs of steps, so that runs are rows of the same memory too.
+    All is kept flat: numpy is several times as fast on one long array as on as many short rows.
 
     :param indices: where the rows stand in the stack.
     """
 
-    __slots__ = ("_spare", "begins", "cumulative", "grid", "indices", "intensity", "run", "shifted", "totals", "width")
+    __slots__ = ("_spare", "before", "begins", "cumulative", "grid", "indices", "intensity", "totals", "width")
 
     def __init__(self, forecasts: Sequence[Forecast], indices: Sequence[int]) -> None:
         self.grid = forecasts[0]
         self.indices = np.array(indices)
-        edges = len(self.grid) + 1
-        runs = -(-edges // _RUN)
-        self.run = -(-edges // runs)
-        self.width = runs * self.run
+        self.width = len(self.grid) + 1
         self.begins = np.arange(len(forecasts)) * self.width
-        cumulative = np.zeros((len(forecasts), self.width))
-        #: Intensity with one more number in front: ``shifted[i]`` is that of the step before step ``i``.
-        self.shifted: NDArray[np.float64] = np.zeros(cumulative.size + 1)
-        self.intensity = self.shifted[1:]
-        intensity = self.intensity.reshape(cumulative.shape)
-        for row, forecast in enumerate(forecasts):
-            cumulative[row, :edges] = forecast.cumulative
-            intensity[row, : edges - 1] = forecast.intensity
-        self.totals = cumulative[:, edges - 1].copy()
-        self.cumulative: NDArray[np.float64] = cumulative.ravel()
+        self.cumulative: NDArray[np.float64] = np.concatenate([forecast.cumulative for forecast in forecasts])
+        self.totals = self.cumulative[self.width - 1 :: self.width].copy()
+        #: Intensity of the step before each edge, and of the one behind it: the same numbers, one place apart.
+        self.before: NDArray[np.float64] = np.full(self.cumulative.size + 1, np.inf)
+        self.intensity = self.before[1:]
+        for begin, forecast in zip(self.begins.tolist(), forecasts, strict=True):
+            self.intensity[begin : begin + self.width - 1] = forecast.intensity
         self._spare: list[NDArray[np.float64]] = []
 
     def best(self, span: Span) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Find each row's best start [us since the Unix epoch] and its mean [gCO2eq/kWh], both of shape ``(z,)``."""
-        step, begins = self.grid.step_us, self.begins
-        cores = Cores.of(span, self.grid.start_us, step)
+        cores = self._widened(Cores.of(span, self.grid.start_us, self.grid.step_us), span)
         slack = ROUNDING * (cores.whole + 2) * self.totals
-        bends = [self._cost(corner, span.duration) for corner in cores.corners]
-        bound: NDArray[np.float64] = np.full(begins.size, np.inf)
+        bends = [self._integral(corner + span.duration) - self._integral(corner) for corner in cores.corners]
+        bound: NDArray[np.float64] = np.full(self.begins.size, np.inf)
         for cost in bends:
             bound = np.minimum(bound, cost + slack)
-        starts: NDArray[np.int64] = np.full(begins.size, _NEVER)
+        starts: NDArray[np.int64] = np.full(self.begins.size, _NEVER)
+        costs = bound
         if cores.first <= cores.last:
-            bound, core, found = self._search(cores, bound, slack)
-            start = core * step
-            if cores.rest:
-                at = begins + core
-                to_the_left = self.cumulative[at + cores.whole] - self.cumulative[at]
-                to_the_left += cores.rest / step * self.shifted[at]
-                start -= cores.rest * (to_the_left <= bound)
-            starts = np.where(found, start, _NEVER)
+            core, bound, found = self._search(cores, bound, slack)
+            starts, costs = self._extended(cores, core, bound)
+            starts = np.where(found, starts, _NEVER) if bends else starts
         for corner, cost in zip(cores.corners, bends, strict=True):
-            starts = np.where((cost <= bound) & (corner < starts), corner, starts)
-        opens, closes = self._integrals(np.stack((starts, starts + span.duration)))
-        return starts + self.grid.start_us, (closes - opens) / (span.duration / step)
+            chosen = (cost <= bound) & (corner < starts)
+            starts, costs = np.where(chosen, corner, starts), np.where(chosen, cost, costs)
+        return starts + self.grid.start_us, costs / (span.duration / self.grid.step_us)
+
+    def _widened(self, cores: Cores, span: Span) -> Cores:
+        """Take in the cores at both ends of the grid: infinity beyond it has them extended to the inside."""
+        if not cores.rest:
+            return cores
+        corners = set(cores.corners)
+        first, last = cores.first, cores.last
+        if span.earliest == self.grid.start_us:
+            first = 0
+            corners.discard(0)
+        if span.latest + span.duration == self.grid.end_us:
+            last = len(self.grid) - cores.whole
+            corners.discard(span.latest - self.grid.start_us)
+        return cores._replace(first=first, last=last, corners=sorted(corners))
 
     def _search(
         self, cores: Cores, bound: NDArray[np.float64], slack: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.bool_]]:
-        """Lower each row's bound to its least cost, and tell the first core within it and whether there is one."""
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.bool_]]:
+        """Give each row's first core within its bound, that bound lowered to the least cost, and whether one is."""
         costs = self._costs(cores)
         rows = costs.reshape(-1, self.width)
         rows[:, : cores.first] = np.inf
         rows[:, cores.last + 1 :] = np.inf
-        # The least cost of each run of cores first: then only one run of each row is compared with the row's bound.
-        # Over rows as short as a run, argmin is twice as fast as min.
-        runs = costs.reshape(-1, self.run)
-        least = runs[np.arange(len(runs)), runs.argmin(axis=1)].reshape(self.begins.size, -1)
-        lowest = least.min(axis=1)
-        bound = np.minimum(bound, lowest + slack)
-        run = (least <= bound[:, None]).argmax(axis=1)
-        clean = runs.take(self.begins // self.run + run, axis=0) <= bound[:, None]
+        core = rows.argmin(axis=1)
+        at = core + self.begins
+        least = costs[at]
+        bound = np.minimum(bound, least + slack)
+        # Comparing every core with its bound takes longer than all else: do so only in a row with a second one in it.
+        costs[at] = np.inf
+        second = costs[rows.argmin(axis=1) + self.begins]
+        equal = np.flatnonzero(second <= bound)
+        if equal.size:
+            costs[at] = least
+            core[equal] = (rows[equal] <= bound[equal, None]).argmax(axis=1)
         self._spare.append(costs)
-        return bound, run * self.run + clean.argmax(axis=1), lowest <= bound
+        return core, bound, least <= bound
 
     def _costs(self, cores: Cores) -> NDArray[np.float64]:
         """Integrate from each step over a core and its cheaper extension; what is no allowed core is junk."""
@@ -210,11 +213,31 @@ class Table:
         np.subtract(self.cumulative[cores.whole :], self.cumulative[:size], out=costs[:size])
         if cores.rest:
             extension = self._array()
-            np.minimum(self.shifted[:size], self.intensity[cores.whole :], out=extension[:size])
+            np.minimum(self.before[:size], self.intensity[cores.whole :], out=extension[:size])
             extension *= cores.rest / self.grid.step_us
             costs += extension
             self._spare.append(extension)
         return costs
+
+    def _extended(
+        self, cores: Cores, core: NDArray[np.intp], bound: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Extend a core of each row to its first side within the bound: the start [us], and the integral from it."""
+        step, rest, at = self.grid.step_us, cores.rest, core + self.begins
+        opens, closes = self.cumulative[at], self.cumulative[at + cores.whole]
+        if not rest:
+            return core * step, closes - opens
+        left, right = self.before[at], self.intensity[at + cores.whole]
+        to_the_left = closes - opens + rest / step * left <= bound
+        from_the_left = closes - (self.cumulative[at - 1] + left * ((step - rest) / step))
+        costs = np.where(to_the_left, from_the_left, closes + right * (rest / step) - opens)
+        return core * step - rest * to_the_left, costs
+
+    def _integral(self, offset: int) -> NDArray[np.float64]:
+        """Integrate each row up to one moment [us from the begin of the grid], shape ``(z,)``."""
+        steps, rest = divmod(offset, self.grid.step_us)
+        whole = self.cumulative[steps :: self.width]
+        return whole + self.intensity[steps :: self.width] * (rest / self.grid.step_us) if rest else whole
 
     def _array(self) -> NDArray[np.float64]:
         """Lend an array as long as the table: fresh memory of its size costs more than the search that it serves."""
@@ -226,20 +249,3 @@ class Table:
             array = np.zeros(self.cumulative.size + 7)
             skip = -array.ctypes.data % 64 // 8
             return array[skip : skip + self.cumulative.size]
-
-    def _cost(self, start: int, duration: int) -> NDArray[np.float64]:
-        """Integrate each row over the run that begins at one start, shape ``(z,)``."""
-        return self._integral(start + duration) - self._integral(start)
-
-    def _integral(self, offset: int) -> NDArray[np.float64]:
-        """Integrate each row up to one moment [us from the begin of the grid], shape ``(z,)``."""
-        steps, rest = divmod(offset, self.grid.step_us)
-        whole = self.cumulative[steps :: self.width]
-        return whole + self.intensity[steps :: self.width] * (rest / self.grid.step_us) if rest else whole
-
-    def _integrals(self, offsets: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Integrate each row up to moments of its own [us from the begin of the grid], shape ``(.., z)``."""
-        steps, rest = np.divmod(offsets, self.grid.step_us)
-        steps += self.begins
-        integrals: NDArray[np.float64] = self.cumulative[steps] + self.intensity[steps] * (rest / self.grid.step_us)
-        return integrals

@@ -12,7 +12,6 @@ from airflow.sdk import BaseHook
 from airflow_carbon.core.location import Location
 from airflow_carbon.core.moment import parse_moment
 from airflow_carbon.exceptions import InvalidRequestError
-from airflow_carbon.hooks import chain
 
 if TYPE_CHECKING:
     from airflow_carbon.core.sci import SciReport
@@ -69,6 +68,8 @@ class SciHook(BaseHook):
                 functional_unit=functional_unit,
                 intensity_source="given",
             )
+        from airflow_carbon.hooks import chain
+
         source = chain.source_of(chain.hooks_of(chain.conn_ids(self.carbon_conn_id)))
         measured = asyncio.run(source.history(where, start=began, end=ended))
         return SciReport(

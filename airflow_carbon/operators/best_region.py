@@ -12,10 +12,9 @@ from airflow.sdk import BaseBranchOperator, BaseOperator
 from airflow_carbon.core.location import Location
 from airflow_carbon.core.moment import in_words, parse_duration, parse_moment_after
 from airflow_carbon.exceptions import InvalidRequestError, NoFeasibleWindowError
-from airflow_carbon.hooks import chain
 from airflow_carbon.hooks.source_link import CarbonSourceLink
-from airflow_carbon.hooks.typical import TypicalHook
 
+# Each parse of a DAG pays for what stands above: what is needed later is imported later.
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
@@ -76,6 +75,8 @@ class BestRegionOperator(BaseOperator):
         :raises NoFeasibleWindowError: if no candidate is left, with the reason of each.
         """
         from airflow_carbon.core.placement import Ranking, rank_placements
+        from airflow_carbon.hooks import chain
+        from airflow_carbon.hooks.typical import TypicalHook
         from airflow_carbon.sources.candidates import candidates
 
         now = datetime.now(UTC)

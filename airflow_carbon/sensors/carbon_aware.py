@@ -13,16 +13,15 @@ from airflow.sdk.exceptions import AirflowRescheduleException, TaskDeferralError
 from airflow_carbon.core.location import Location
 from airflow_carbon.core.request import OnOutage
 from airflow_carbon.exceptions import CarbonError, InvalidRequestError, SourceUnavailableError
-from airflow_carbon.hooks import chain
 from airflow_carbon.hooks.settings import Mode, min_defer, mode, parse_mode, state_dir
 from airflow_carbon.hooks.source_link import CarbonSourceLink
-from airflow_carbon.triggers.carbon_window import RETRY_SECONDS, CarbonWindowTrigger
-from airflow_carbon.triggers.promise import Promise
 
+# Each parse of a DAG and each start of a task pays for what stands above: what is needed later is imported later.
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_carbon.core.wait import Wait
+    from airflow_carbon.triggers.promise import Promise
 
 #: Key in ``task_state_store`` of the plan that stands between two looks of a rescheduled sensor.
 STANDING = "carbon_plan"
@@ -97,6 +96,8 @@ class CarbonAwareSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Pin the latest start and let go of the worker until the trigger says that it is time."""
+        from airflow_carbon.hooks import chain
+
         now = datetime.now(UTC)
         how = self._mode(context)
         promise, ids = self._promise(context, now), chain.conn_ids(self.carbon_conn_id)
@@ -155,6 +156,7 @@ class CarbonAwareSensor(BaseSensorOperator):
 
     def _promise(self, context: Context, now: datetime) -> Promise:
         from airflow_carbon.sources import regions
+        from airflow_carbon.triggers.promise import Promise
 
         try:
             OnOutage(self.on_outage)
@@ -175,6 +177,8 @@ class CarbonAwareSensor(BaseSensorOperator):
         )
 
     def _defer(self, promise: Promise, ids: Sequence[str], now: datetime) -> NoReturn:
+        from airflow_carbon.triggers.carbon_window import CarbonWindowTrigger
+
         request = promise.request
         self.log.info("Waiting for clean power at %s, until %s at the latest", self.location, request.latest_start)
         self.defer(
@@ -226,7 +230,9 @@ class CarbonAwareSensor(BaseSensorOperator):
 
     def _look(self, wait: Wait, ids: Sequence[str], now: datetime) -> timedelta:
         """Ask the source and decide once; return how long the decision may stand unquestioned."""
+        from airflow_carbon.hooks import chain
         from airflow_carbon.sources.learned import LearnedErrors
+        from airflow_carbon.triggers.carbon_window import RETRY_SECONDS
 
         hooks, location, request = chain.hooks_of(ids), Location.parse(self.location), wait.request
         try:

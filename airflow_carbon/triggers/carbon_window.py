@@ -14,10 +14,10 @@ from airflow_carbon.core.location import Location
 from airflow_carbon.core.moment import parse_moment
 from airflow_carbon.core.request import OnOutage, WaitRequest
 from airflow_carbon.exceptions import CarbonError, InvalidForecastError, SourceUnavailableError
-from airflow_carbon.triggers.outlook import Outlook
 
 if TYPE_CHECKING:
     from airflow_carbon.core.wait import Wait
+    from airflow_carbon.triggers.outlook import Outlook
 
 #: A source that has not answered by then [s] counts as unavailable for this look.
 ANSWER_TIMEOUT = 60.0
@@ -107,6 +107,9 @@ class CarbonWindowTrigger(BaseTrigger):
         yield TriggerEvent(payload)
 
     async def _wait(self) -> dict[str, Any]:
+        # Not above: the worker that makes the trigger has no use for what only the triggerer does.
+        from airflow_carbon.triggers.outlook import Outlook
+
         outlook = Outlook.current()
         await outlook.warm_up()
         from airflow_carbon.core.policy import Action
