@@ -50,7 +50,7 @@ format: install ## let ruff put the code in order
 	$(BIN)/ruff format
 
 bench: install ## print every figure that the README states
-	for file in benchmarks/*.py; do echo "== $$file" && $(BIN)/python "$$file" || exit 1; done
+	for file in $$(grep -l "^def main" benchmarks/*.py); do echo "== $$file" && $(BIN)/python "$$file" || exit 1; done
 
 lock: install ## pin anew what pyproject.toml asks for; remove constraints.txt first to take all the newest
 	$(PIP) install --quiet uv

@@ -39,8 +39,8 @@ WAITS = {
 
 def airflows_own() -> None:
     """Import what every task process has imported before it comes to its DAG file."""
-    import airflow.sdk.execution_time.supervisor
-    import airflow.sdk.execution_time.task_runner
+    __import__("airflow.sdk.execution_time.supervisor")
+    __import__("airflow.sdk.execution_time.task_runner")
     from airflow.sdk import DAG, BaseHook, BaseOperator, BaseSensorOperator  # noqa: F401
 
 
@@ -120,12 +120,12 @@ def serve() -> None:
         kind, arguments = json.loads(line)
         reader, writer = os.pipe()
         if (process := os.fork()) == 0:
-            with open(writer, "w") as answer, contextlib.redirect_stdout(io.StringIO()):
+            with os.fdopen(writer, "w") as answer, contextlib.redirect_stdout(io.StringIO()):
                 json.dump(CHILDREN[kind](*arguments), answer)
             sys.stderr.flush()
             os._exit(0)
         os.close(writer)
-        with open(reader) as answer:
+        with os.fdopen(reader) as answer:
             print(answer.read() or "null", flush=True)
         os.waitpid(process, 0)
 
@@ -147,7 +147,7 @@ class Server:
         environment["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "WARNING"
         environment["AIRFLOW_CONN_BENCH"] = json.dumps({"conn_type": "carbon_typical", "extra": {"speed": 2.0}})
         command = [sys.executable, *options, __file__, "--serve"]
-        self.process = subprocess.Popen(  # noqa: S603
+        self.process = subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
         )
 

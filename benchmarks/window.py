@@ -1,6 +1,6 @@
 """Time the window search against a loop in plain Python and a numpy scan of every minute.
 
-Run it with the package installed: ``python benchmarks/window.py``. Medians, on one core, of synthetic days with noise.
+Run it with the package installed: ``python benchmarks/window.py``. On one core, over synthetic days with noise.
 """
 
 from __future__ import annotations
@@ -8,11 +8,15 @@ from __future__ import annotations
 import statistics
 import timeit
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from airflow_carbon.core.forecast import Forecast
+from airflow_carbon.core.forecast_error import ForecastError
+from airflow_carbon.core.policy import decide
+from airflow_carbon.core.request import WaitRequest
 from airflow_carbon.core.window import best_window, spread_window
 from airflow_carbon.core.windows import ForecastStack, best_windows
 
@@ -23,15 +27,15 @@ START = datetime(2026, 1, 5, tzinfo=UTC)
 STEP = timedelta(minutes=5)
 STEPS = 96 * 12
 ZONES = 50
-DURATIONS = [timedelta(minutes=minutes) for minutes in (45, 60, 120, 240, 480)] + [
-    timedelta(minutes=47, seconds=30),
-    timedelta(hours=7, minutes=58, seconds=12),
-]
+WHOLE_STEPS = [timedelta(minutes=minutes) for minutes in (45, 60, 120, 240, 480)]
+ODD = [timedelta(minutes=47, seconds=30), timedelta(hours=7, minutes=58, seconds=12)]
 
 
-def median_us(call: Callable[[], object], *, repeats: int = 301, number: int = 5) -> float:
+def timed_us(call: Callable[[], object], *, repeats: int = 301, number: int = 3) -> tuple[float, float]:
+    """Give the least and the median time of a call [us]; the least is what it takes while nothing else runs."""
     call()
-    return statistics.median(timeit.repeat(call, repeat=repeats, number=number)) / number * 1e6
+    times = timeit.repeat(call, repeat=repeats, number=number)
+    return min(times) / number * 1e6, statistics.median(times) / number * 1e6
 
 
 def series(zone: int) -> np.ndarray:
@@ -61,27 +65,47 @@ def minute_scan(values: np.ndarray, minutes: int) -> tuple[float, int]:
     return float(means[at]), at
 
 
+def report(figure: str, target: str, calls: list[Callable[[], object]], **repeats: int) -> None:
+    """Print one line: of several calls, the one that took longest."""
+    least, median = max(timed_us(call, **repeats) for call in calls)
+    print(f"{figure:<58}{target:>8}{least:>10.1f}{median:>10.1f}")
+
+
 def main() -> None:
     values = [series(zone) for zone in range(ZONES)]
     forecasts = [Forecast(f"Z{zone}", START, STEP, row) for zone, row in enumerate(values)]
-    one, stack = forecasts[0], ForecastStack(forecasts)
-    listed = values[0].tolist()
-    print(f"96 h at 5 min ({STEPS} steps), medians in us")
-    heads = "duration", "best_window", "+ Forecast", "spread", f"{ZONES} zones", "one by one", "minute scan", "loop"
-    print("  ".join(f"{head:>12}" for head in heads))
-    for duration in DURATIONS:
-        minutes = duration // timedelta(minutes=1)
-        row = [
-            median_us(lambda d=duration: best_window(one, duration=d)),
-            median_us(lambda d=duration: best_window(Forecast("Z", START, STEP, values[0]), duration=d)),
-            median_us(lambda d=duration: spread_window(one, duration=d, tolerance=0.02, place=0.5)),
-            median_us(lambda d=duration: best_windows(stack, duration=d)),
-            median_us(lambda d=duration: [best_window(f, duration=d) for f in forecasts], repeats=21, number=1),
-            median_us(lambda m=minutes: minute_scan(values[0], m), repeats=101),
-            median_us(lambda m=minutes: plain_python(listed, m), repeats=21, number=1),
-        ]
-        print("  ".join([f"{duration!s:>12}", *(f"{value:12.1f}" for value in row)]))
-    print(f"building a stack of {ZONES}: {median_us(lambda: ForecastStack(forecasts), repeats=31):.0f}")
+    one, stack, row = forecasts[0], ForecastStack(forecasts), values[0]
+    listed = row.tolist()
+    request = WaitRequest.checked(
+        duration=timedelta(hours=2), ready_at=START, latest_start=START + timedelta(hours=80), spread=0.4
+    )
+    standing = decide(request, one, now=START).window
+    error = ForecastError().observed(one)
+    half_hour = timedelta(minutes=30)
+    newer = one.replaced(start=START + half_hour, issued_at=START + half_hour)
+
+    print(f"96 h at 5 min ({STEPS} steps); in us, the slowest of its durations\n")
+    print(f"{'figure':<58}{'target':>8}{'min':>10}{'median':>10}")
+    for sort, durations in (("whole steps", WHOLE_STEPS), ("no whole steps", ODD)):
+        report(f"best_window, {sort}", "30", [partial(best_window, one, duration=d) for d in durations])
+        built = [lambda d=d: best_window(Forecast("Z", START, STEP, row), duration=d) for d in durations]
+        report(f"Forecast and best_window, {sort}", "80", built)
+        many = [partial(best_windows, stack, duration=d) for d in durations]
+        report(f"best_windows of {ZONES} zones, {sort}", "100", many)
+        spread = [partial(spread_window, one, duration=d, tolerance=0.02, place=0.5) for d in durations]
+        report(f"spread_window, {sort}", "", spread)
+    report(f"ForecastStack of {ZONES}", "", [lambda: ForecastStack(forecasts)], repeats=51, number=1)
+    report("decide, no plan yet", "", [lambda: decide(request, one, now=START, error=error)])
+    report("decide, a plan stands", "", [lambda: decide(request, one, now=START, standing=standing, error=error)])
+    later = [lambda: decide(request, newer, now=START + half_hour, standing=standing, error=error)]
+    report("decide, a plan stands and a new issue comes", "", later)
+
+    print("\nfor comparison, a job of 8 h\n")
+    job, minutes = WHOLE_STEPS[-1], WHOLE_STEPS[-1] // timedelta(minutes=1)
+    each = [lambda: [best_window(forecast, duration=job) for forecast in forecasts]]
+    report(f"best_window of {ZONES} zones, one by one", "", each, repeats=21, number=1)
+    report("numpy scan of every minute", "", [lambda: minute_scan(row, minutes)], repeats=101)
+    report("loop over every minute in plain Python", "", [lambda: plain_python(listed, minutes)], repeats=21, number=1)
 
 
 if __name__ == "__main__":

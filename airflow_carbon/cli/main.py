@@ -55,6 +55,9 @@ def run_command(command: Command, args: argparse.Namespace) -> int:
     except CarbonError as error:
         print(f"airflow-carbon: {' '.join(str(error).split())}", file=sys.stderr)
         return REFUSED
+    except OverflowError:
+        print("airflow-carbon: a moment lies outside the calendar; is a year or a duration mistyped?", file=sys.stderr)
+        return REFUSED
     except BrokenPipeError:
         # Python flushes stdout once more as it exits, and would complain then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

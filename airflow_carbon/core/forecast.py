@@ -35,8 +35,8 @@ class Forecast:
     """
 
     __slots__ = (
-        "accounting", "cumulative", "intensity", "issued_at", "kind", "signal", "source", "start", "start_us", "step",
-        "step_us", "zone",
+        "accounting", "cumulative", "end_us", "intensity", "issued_at", "kind", "signal", "source", "start", "start_us",
+        "step", "step_us", "zone",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +62,8 @@ class Forecast:
         self.step = timedelta.__pos__(step)
         self.step_us: int = self.step // MICROSECOND
         self.intensity: NDArray[np.float64] = _checked(intensity, zone)
+        #: End of the last step [us since the epoch].
+        self.end_us: int = self.start_us + len(self) * self.step_us
         self.signal = signal
         self.accounting = accounting
         self.kind = kind
@@ -70,7 +72,7 @@ class Forecast:
         #: Integral up to each edge [gCO2eq/kWh x steps], shape ``(n + 1,)``, ``cumulative[0] == 0``.
         self.cumulative: NDArray[np.float64] = np.empty(self.intensity.size + 1)
         self.cumulative[0] = 0.0
-        np.cumsum(self.intensity, out=self.cumulative[1:])
+        self.intensity.cumsum(out=self.cumulative[1:])
         self.cumulative.flags.writeable = False
 
     @classmethod
@@ -140,24 +142,19 @@ class Forecast:
         """End of the last step: the horizon."""
         return moment_at(self.end_us)
 
-    @property
-    def end_us(self) -> int:
-        """End of the last step [us since the epoch]."""
-        return self.start_us + len(self) * self.step_us
-
     def integral_to(self, moment_us: int) -> float:
         """Integrate from the start to a moment [us since the epoch]; [gCO2eq/kWh x steps].
 
         :raises InvalidForecastError: if the moment lies outside the forecast.
         """
         steps, rest = divmod(moment_us - self.start_us, self.step_us)
-        if steps < 0 or steps > len(self) or (steps == len(self) and rest):
+        if not self.start_us <= moment_us <= self.end_us:
             raise InvalidForecastError(
                 f"{self.zone}: {moment_at(moment_us).isoformat()} lies outside the series, which covers "
                 f"{self.start.isoformat()} to {self.end.isoformat()}"
             )
-        whole = float(self.cumulative[steps])
-        return whole + float(self.intensity[steps]) * (rest / self.step_us) if rest else whole
+        whole: float = self.cumulative.item(steps)
+        return whole + self.intensity.item(steps) * (rest / self.step_us) if rest else whole
 
     def mean(self, start: datetime, end: datetime) -> float:
         """Mean intensity between two moments [gCO2eq/kWh]: what one kWh spread evenly over them emits.
@@ -236,8 +233,8 @@ def _checked(intensity: ArrayLike, zone: str) -> NDArray[np.float64]:
         raise InvalidForecastError(
             f"{zone}: the series has shape {values.shape}; one row of at least one number is needed"
         )
-    # min() passes a NaN on, and a comparison with NaN is false: two reductions find every bad value.
-    if not (values.min() >= 0.0 and values.max() < np.inf):
+    # Both stop at a NaN, and a comparison with NaN is false: two reductions find every bad value.
+    if not (values[values.argmin()] >= 0.0 and values[values.argmax()] < np.inf):
         row = int(np.flatnonzero(~(np.isfinite(values) & (values >= 0.0)))[0])
         raise InvalidForecastError(
             f"{zone}: row {row}: {values[row]} is no carbon intensity; it must be a number, zero or larger [gCO2eq/kWh]"

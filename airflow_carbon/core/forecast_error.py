@@ -105,6 +105,8 @@ class ForecastError:
         hour, newest = _hourly(forecast)
         known, shared = self._known(hour, newest)
         shift = np.where(shared, known - newest, 0.0)
+        if not shift.any():
+            return forecast
         middles = np.arange(len(forecast)) * forecast.step_us + (forecast.start_us + forecast.step_us // 2)
         return Forecast(
             forecast.zone,
@@ -195,7 +197,7 @@ def _hourly(forecast: Forecast) -> tuple[int, NDArray[np.float64]]:
     # The last edge is the end of the last step: its rest is zero, whatever intensity stands in for the step after it.
     within = forecast.intensity[np.minimum(steps, len(forecast) - 1)] * (rest / forecast.step_us)
     integral = forecast.cumulative[steps] + within
-    return first, np.diff(integral) * forecast.step_us / np.diff(edges)
+    return first, (integral[1:] - integral[:-1]) * forecast.step_us / (edges[1:] - edges[:-1])
 
 
 def _class_of(lead: timedelta) -> int:

@@ -9,7 +9,7 @@ from airflow_carbon.exceptions import InvalidRequestError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*")
 _NUMBER = r"[+-]?\d+(?:\.\d+)?"
-_POINT = re.compile(rf"({_NUMBER})\s*,\s*({_NUMBER})")
+_POINT = re.compile(rf"(?:point:)?({_NUMBER})\s*,\s*({_NUMBER})")
 _FORMS = "'azure:swedencentral' (a cloud region), 'zone:DE' (a grid zone) or '51.5,-0.12' (latitude,longitude)"
 
 
@@ -31,6 +31,8 @@ class Location:
     @classmethod
     def parse(cls, text: str | Location, field: str = "location") -> Location:
         """Read ``provider:region``, ``zone:NAME`` or ``latitude,longitude``.
+
+        ``point:-33.9,18.4`` is the same point, for a command line that takes a leading minus for an option.
 
         :raises InvalidRequestError: if the text is none of these, or coordinates are not on the globe.
         """

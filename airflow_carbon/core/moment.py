@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from airflow_carbon.exceptions import InvalidRequestError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+#: Longer is a slip of the pen, and would leave the calendar when it is added to a moment.
+LONGEST = timedelta(days=36_600)
+
+_Value = TypeVar("_Value")
 
 _SHORT = re.compile(r"(?=.)(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?:in)?)?(?:(\d+(?:\.\d+)?)s)?")
 _ISO = re.compile(
     r"P(?=.)(?:(\d+(?:\.\d+)?)D)?(?:T(?=.)(?:(\d+(?:\.\d+)?)H)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)S)?)?"
 )
+_DATE = re.compile(r"\s*\d{4}-|\s*\d{8}T")
 _CLOCK = re.compile(r"(?:(\d+) days?, )?(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
@@ -56,13 +62,18 @@ def parse_moment(value: datetime | str, field: str) -> datetime:
     return aware(moment, field)
 
 
+def stated(value: _Value) -> _Value | None:
+    """Give None for a field that is left empty, as a template renders one: ``""`` or ``"None"``."""
+    return None if isinstance(value, str) and value.strip() in ("", "None") else value
+
+
 def parse_moment_after(value: datetime | timedelta | str, base: datetime, field: str) -> datetime:
     """Read a moment, or a duration counted from ``base``; texts of both are told apart by a leading year.
 
     :param base: aware moment that a duration is counted from.
     :raises InvalidRequestError: if the value is neither, or the moment has no timezone.
     """
-    if isinstance(value, timedelta) or (isinstance(value, str) and not value.strip()[:4].isdigit()):
+    if isinstance(value, timedelta) or (isinstance(value, str) and not _DATE.match(value)):
         return aware(base, field) + parse_duration(value, field, zero_allowed=True)
     return parse_moment(value, field)
 
@@ -84,11 +95,15 @@ def parse_duration(value: timedelta | str, field: str, *, zero_allowed: bool = F
     if duration < timedelta(0) or (duration == timedelta(0) and not zero_allowed):
         wanted = "zero or longer" if zero_allowed else "longer than zero"
         raise InvalidRequestError(f"{field}: {duration} must be {wanted}")
+    if duration > LONGEST:
+        raise InvalidRequestError(f"{field}: {duration} is longer than a hundred years; is its unit right?")
     return duration
 
 
 def _duration_of_text(value: str, field: str) -> timedelta:
     text = value.strip()
+    if text == "0":
+        return timedelta(0)
     for pattern in (_SHORT, _ISO, _CLOCK):
         match = pattern.fullmatch(text)
         if match is not None:

@@ -68,6 +68,11 @@ class Wait:
         """End the wait for a reason that lies outside the forecast."""
         self.action, self.reason = Action.RUN, reason
 
+    @property
+    def is_new(self) -> bool:
+        """Tell whether nothing was decided and nothing has failed yet."""
+        return self.standing is None and not self.notes
+
     def outage(self, fault: str, now: datetime, on_outage: OnOutage) -> None:
         """Go on without an answer: a standing plan stands; without one, ``on_outage`` says what follows.
 
@@ -83,6 +88,10 @@ class Wait:
                 self.run(f"the plan stood when its start came; the source had stopped answering ({fault})")
         elif on_outage is OnOutage.FAIL:
             raise SourceUnavailableError(f"no intensities, and on_outage is 'fail': {fault}")
+        elif on_outage is OnOutage.RUN and now < self.request.earliest_start:
+            first = self.request.earliest_start
+            self.standing = Window(first, first + self.request.duration, math.nan)
+            self.reason = f"runs at its earliest start, because no source answered ({fault})"
         elif on_outage is OnOutage.RUN:
             self.run(f"ran at once, as on_outage says, because no source answered ({fault})")
         else:
@@ -149,17 +158,23 @@ class Wait:
             "replans": self.replans,
             "decisions": self.decisions,
             "notes": self.notes,
+            "reason": self.reason,
+            "origin": self.origin,
         }
 
     def resume(self, state: dict[str, Any] | None) -> Wait:
         """Take up what :meth:`state` gave; an empty or damaged state leaves the wait as new."""
+        if not state:
+            return self
         try:
-            if state and (standing := state["standing"]):
+            self.notes = [str(note) for note in state["notes"]]
+            if standing := state["standing"]:
                 start, end, intensity = standing
                 known = math.nan if intensity is None else float(intensity)
                 self.standing = Window(datetime.fromisoformat(start), datetime.fromisoformat(end), known)
                 self.baseline_intensity_g_per_kwh = state["baseline"]
-                self.replans, self.decisions, self.notes = state["replans"], state["decisions"], list(state["notes"])
+                self.replans, self.decisions = int(state["replans"]), int(state["decisions"])
+                self.reason, self.origin = str(state["reason"]), dict(state["origin"])
         except (KeyError, TypeError, ValueError):
             self.note("the kept plan could not be read; planned anew")
         return self

@@ -165,22 +165,24 @@ def spread_window(
     best = _best_start(forecast, span)
     starts, costs = _bends(forecast, span)
     least = _cost(forecast, best, span.duration)
-    # Rounding must neither keep an equal optimum out nor give width to a bare minimum.
-    costs = np.where(costs <= least + _slack(forecast, span.duration), least, costs)
     limit = (1.0 + tolerance) * least
-    left, right = costs[:-1], costs[1:]
+    # Rounding must neither keep an equal optimum out nor give width to a bare minimum.
+    equal = least + _slack(forecast, span.duration)
+    clean = costs <= max(limit, equal)
+    pieces = np.flatnonzero(clean[:-1] | clean[1:])
+    costs = np.where(costs <= equal, least, costs)
+    left, right, begin = costs[pieces], costs[pieces + 1], starts[pieces]
     slope = np.where(left == right, 1.0, right - left)
-    crossing = np.clip((limit - left) / slope, 0.0, 1.0)
+    crossing = np.minimum(np.maximum((limit - left) / slope, 0.0), 1.0)
     opens = np.where(left <= limit, 0.0, crossing)
-    closes = np.where(right <= limit, 1.0, np.where(left <= limit, crossing, opens))
-    opens = np.minimum(opens, closes)
-    length = np.diff(starts)
-    measure = np.concatenate(([0.0], np.cumsum((closes - opens) * length)))
-    wanted = place * float(measure[-1])
-    piece = int(np.searchsorted(measure, wanted, side="right")) - 1
+    closes = np.where(right <= limit, 1.0, crossing)
+    length = starts[pieces + 1] - begin
+    measure = np.concatenate(([0.0], ((closes - opens) * length).cumsum()))
+    wanted = place * measure.item(-1)
+    piece = int(measure.searchsorted(wanted, side="right")) - 1
     if piece >= length.size:
         return _window(forecast, best, span)
-    chosen = int(starts[piece] + opens[piece] * length[piece] + (wanted - measure[piece]))
+    chosen = int(begin[piece] + opens[piece] * length[piece] + (wanted - measure[piece]))
     return _window(forecast, min(max(chosen, span.earliest), span.latest), span)
 
 
@@ -190,18 +192,19 @@ def _best_start(forecast: Forecast, span: Span) -> int:
     begin, stop, share = first, last + 1, rest / step
     starts = [forecast.start_us + corner for corner in corners]
     bends = [(start, _cost(forecast, start, span.duration)) for start in starts]
-    least = min((cost for _, cost in bends), default=np.inf)
-    slack = _slack(forecast, span.duration)
+    bound = min([cost for _, cost in bends], default=np.inf) + _slack(forecast, span.duration)
     if first > last:
-        return min(start for start, cost in bends if cost <= least + slack)
+        return min(start for start, cost in bends if cost <= bound)
     costs = cumulative[begin + whole : stop + whole] - cumulative[begin:stop]
     if rest:
-        costs += share * np.minimum(intensity[begin - 1 : stop - 1], intensity[begin + whole : stop + whole])
-    bound = min(least, float(costs.min())) + slack
+        extension = np.minimum(intensity[begin - 1 : stop - 1], intensity[begin + whole : stop + whole])
+        extension *= share
+        costs += extension
+    cleanest = costs.argmin()
+    bound = min(bound, costs.item(cleanest) + _slack(forecast, span.duration))
     starts = [start for start, cost in bends if cost <= bound]
-    index = int((costs <= bound).argmax())
-    if costs[index] <= bound:
-        core = begin + index
+    if costs.item(cleanest) <= bound:
+        core = begin + int((costs[: cleanest + 1] <= bound).argmax())
         start = forecast.start_us + core * step
         if rest and cumulative[core + whole] - cumulative[core] + share * intensity[core - 1] <= bound:
             start -= rest
@@ -217,9 +220,11 @@ def _bends(forecast: Forecast, span: Span) -> tuple[NDArray[np.float64], NDArray
     edges = np.arange(begin, stop) * float(step) + forecast.start_us
     cores = cumulative[begin + whole : stop + whole] - cumulative[begin:stop]
     if rest:
-        edges = np.stack((edges - rest, edges), axis=1).ravel()
+        sides = np.empty((2, 2 * edges.size))
         left, right = intensity[begin - 1 : stop - 1], intensity[begin + whole : stop + whole]
-        cores = (cores[:, None] + rest / step * np.stack((left, right), axis=1)).ravel()
+        sides[0, ::2], sides[0, 1::2] = edges - rest, edges
+        sides[1, ::2], sides[1, 1::2] = cores + rest / step * left, cores + rest / step * right
+        edges, cores = sides
     outer = [forecast.start_us + corner for corner in corners]
     before = [start for start in outer if not edges.size or start <= edges[0]]
     after = outer[len(before) :]
@@ -235,7 +240,7 @@ def _cost(forecast: Forecast, start: int, duration: int) -> float:
 
 
 def _slack(forecast: Forecast, duration: int) -> float:
-    return ROUNDING * (duration // forecast.step_us + 2) * float(forecast.cumulative[-1])
+    return ROUNDING * (duration // forecast.step_us + 2) * forecast.cumulative.item(-1)
 
 
 def _window(forecast: Forecast, start: int, span: Span) -> Window:

@@ -157,15 +157,14 @@ class Table:
         cores = self._widened(Cores.of(span, self.grid.start_us, self.grid.step_us), span)
         slack = ROUNDING * (cores.whole + 2) * self.totals
         bends = [self._integral(corner + span.duration) - self._integral(corner) for corner in cores.corners]
-        bound: NDArray[np.float64] = np.full(self.begins.size, np.inf)
-        for cost in bends:
-            bound = np.minimum(bound, cost + slack)
-        starts: NDArray[np.int64] = np.full(self.begins.size, _NEVER)
-        costs = bound
+        bound: NDArray[np.float64] = slack + (np.min(bends, axis=0) if bends else np.inf)
         if cores.first <= cores.last:
             core, bound, found = self._search(cores, bound, slack)
             starts, costs = self._extended(cores, core, bound)
-            starts = np.where(found, starts, _NEVER) if bends else starts
+            if bends:
+                starts[~found] = _NEVER
+        else:
+            starts, costs = np.full(bound.size, _NEVER), bound
         for corner, cost in zip(cores.corners, bends, strict=True):
             chosen = (cost <= bound) & (corner < starts)
             starts, costs = np.where(chosen, corner, starts), np.where(chosen, cost, costs)
@@ -225,13 +224,14 @@ class Table:
         """Extend a core of each row to its first side within the bound: the start [us], and the integral from it."""
         step, rest, at = self.grid.step_us, cores.rest, core + self.begins
         opens, closes = self.cumulative[at], self.cumulative[at + cores.whole]
+        starts, costs = core * step, closes - opens
         if not rest:
-            return core * step, closes - opens
+            return starts, costs
         left, right = self.before[at], self.intensity[at + cores.whole]
-        to_the_left = closes - opens + rest / step * left <= bound
+        to_the_left = costs + rest / step * left <= bound
         from_the_left = closes - (self.cumulative[at - 1] + left * ((step - rest) / step))
         costs = np.where(to_the_left, from_the_left, closes + right * (rest / step) - opens)
-        return core * step - rest * to_the_left, costs
+        return np.where(to_the_left, starts - rest, starts), costs
 
     def _integral(self, offset: int) -> NDArray[np.float64]:
         """Integrate each row up to one moment [us from the begin of the grid], shape ``(z,)``."""

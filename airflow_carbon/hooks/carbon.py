@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,6 +11,7 @@ from airflow.sdk import BaseHook
 from airflow_carbon.core.location import Location
 from airflow_carbon.core.moment import in_words
 from airflow_carbon.exceptions import CarbonError, InvalidRequestError
+from airflow_carbon.hooks.asking import asked_in_time
 from airflow_carbon.hooks.fields import Field, read_fields
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class CarbonHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Ask the source for its next day, and tell in words what it answered."""
         try:
-            return True, asyncio.run(self._probe(self.source()))
+            return True, asked_in_time(self._probe(self.source()))
         except CarbonError as error:
             return False, str(error)
 

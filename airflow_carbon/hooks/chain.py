@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from airflow_carbon.exceptions import InvalidRequestError
+from airflow_carbon.exceptions import InvalidRequestError, SourceUnavailableError
 from airflow_carbon.hooks.carbon import CarbonHook
 
 if TYPE_CHECKING:
@@ -33,13 +33,15 @@ HOOKS = {
 
 
 def conn_ids(carbon_conn_id: str | Iterable[str] | None) -> tuple[str, ...]:
-    """Read one connection id, an ordered list of them, or None for the default.
+    """Read one connection id, an ordered list of them (or its text, with commas), or None for the default.
 
     :raises InvalidRequestError: if it is neither, or the list is empty or names one twice.
     """
     if carbon_conn_id is None:
         return ()
-    ids = (carbon_conn_id,) if isinstance(carbon_conn_id, str) else tuple(carbon_conn_id)
+    # A template gives a chain as one text.
+    listed = carbon_conn_id.split(",") if isinstance(carbon_conn_id, str) else carbon_conn_id
+    ids = tuple(one.strip() if isinstance(one, str) else one for one in listed)
     if not ids or not all(isinstance(one, str) and one.strip() for one in ids):
         raise InvalidRequestError(f"carbon_conn_id: {carbon_conn_id!r} must be a connection id or a list of them")
     if len(set(ids)) != len(ids):
@@ -51,13 +53,18 @@ def hooks_of(ids: Sequence[str]) -> list[CarbonHook]:
     """Look the connections up, in a task or on the command line.
 
     :raises InvalidRequestError: if one is not defined or is no carbon source.
+    :raises SourceUnavailableError: if Airflow cannot tell now, for example because a secrets backend is down.
     """
     found: list[CarbonHook] = []
     for conn_id in ids or (DEFAULT_CONN_ID,):
         try:
-            found.append(hook_of(BaseHook.get_connection(conn_id)))
+            connection = BaseHook.get_connection(conn_id)
         except AirflowNotFoundException:
             found.append(_missing(conn_id, named=bool(ids)))
+        except Exception as error:
+            raise _unreadable(conn_id, error) from error
+        else:
+            found.append(hook_of(connection))
     return found
 
 
@@ -65,13 +72,18 @@ async def ahooks_of(ids: Sequence[str]) -> list[CarbonHook]:
     """Look the connections up in the triggerer, where nothing may block.
 
     :raises InvalidRequestError: if one is not defined or is no carbon source.
+    :raises SourceUnavailableError: if Airflow cannot tell now, for example because a secrets backend is down.
     """
     found: list[CarbonHook] = []
     for conn_id in ids or (DEFAULT_CONN_ID,):
         try:
-            found.append(hook_of(await BaseHook.aget_connection(conn_id)))
+            connection = await BaseHook.aget_connection(conn_id)
         except AirflowNotFoundException:
             found.append(_missing(conn_id, named=bool(ids)))
+        except Exception as error:
+            raise _unreadable(conn_id, error) from error
+        else:
+            found.append(hook_of(connection))
     return found
 
 
@@ -114,6 +126,11 @@ def source_url(hooks: Sequence[CarbonHook], location: Location, source: str) -> 
         if source.startswith(hook.source_name):
             return hook.source_url(location)
     return ""
+
+
+def _unreadable(conn_id: str, error: Exception) -> SourceUnavailableError:
+    # Its type alone: the words of a secrets backend may name what it keeps.
+    return SourceUnavailableError(f"connection {conn_id!r} cannot be read now: {type(error).__name__}")
 
 
 def _missing(conn_id: str, *, named: bool) -> CarbonHook:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from airflow_carbon.core.moment import parse_moment
 from airflow_carbon.exceptions import InvalidRequestError
@@ -29,6 +30,15 @@ def positive_number(value: Any, name: str) -> float:
     if not 0.0 < number < float("inf") or isinstance(value, bool):
         raise InvalidRequestError(f"{name}: {value!r} must be a number larger than zero")
     return number
+
+
+def timezone_name(value: Any, name: str) -> str:
+    """Read the IANA name of a timezone."""
+    try:
+        ZoneInfo(text(value, name))
+    except (KeyError, ValueError, OSError):
+        raise InvalidRequestError(f"{name}: {value!r} is no timezone; write for example UTC or Europe/Berlin") from None
+    return text(value, name)
 
 
 def moment(value: Any, name: str) -> datetime:
@@ -128,7 +138,7 @@ HISTORY_FIELDS = (
     Field("path", "Path", "CSV file of timestamp, intensity [gCO2eq/kWh].", required=True),
     Field("zone", "Zone", "Grid zone of the series; left empty, it answers for every location.", default=""),
     Field("column", "Column", "Name of the intensity column; left empty, the usual names are tried.", default=""),
-    Field("timezone", "Timezone", "Timezone of stamps without one, for example UTC or Europe/Berlin.", default=""),
+    Field("timezone", "Timezone", "Timezone of stamps without one: UTC, Europe/Berlin.", timezone_name, ""),
     Field(
         "gaps",
         "Gaps",

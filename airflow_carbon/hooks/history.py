@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,14 +25,9 @@ class HistoryHook(CarbonHook):
     fields = HISTORY_FIELDS
 
     def source(self) -> CarbonSource:
-        """Build the source over the file; it is read at once only where it is to be replayed.
-
-        Not to be called where an event loop runs.
-
-        :raises InvalidForecastError: naming the line, if a file to be replayed is malformed.
-        """
+        """Build the source over the file; nothing is read yet."""
         from airflow_carbon.sources.history import History
-        from airflow_carbon.sources.played import Played
+        from airflow_carbon.sources.replayed import Replayed
 
         settings = self.settings()
         history = History(
@@ -45,17 +39,20 @@ class HistoryHook(CarbonHook):
         )
         if settings["replay"] is None:
             return history
-        anchor = self._first_asked(settings) if settings["replay"] == "now" else settings["replay"]
-        first, _ = asyncio.run(history.covered())
-        return Played(history, anchor=anchor, plays_from=first, speed=settings["speed"])
+        replay = settings["replay"]
+        return Replayed(
+            history,
+            lambda asked: self._first_asked(settings, asked) if replay == "now" else replay,
+            settings["speed"],
+        )
 
-    def _first_asked(self, settings: dict[str, Any]) -> datetime:
-        """Keep the moment of the first use, so that every process of this host replays the same."""
+    def _first_asked(self, settings: dict[str, Any], asked: datetime) -> datetime:
+        """Keep the moment first asked about, so that every process of this host replays the same."""
         name = hashlib.sha256(f"{self.carbon_conn_id}|{settings['path']}".encode()).hexdigest()[:16]
         kept = state_dir() / f"replay-{name}"
         kept.parent.mkdir(parents=True, exist_ok=True)
         draft = kept.with_suffix(f".{os.getpid()}")
-        draft.write_text(datetime.now(UTC).isoformat(), encoding="ascii")
+        draft.write_text(asked.isoformat(), encoding="ascii")
         try:
             # A hard link appears whole or not at all: no process reads half a moment.
             os.link(draft, kept)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -69,9 +68,10 @@ class SciHook(BaseHook):
                 intensity_source="given",
             )
         from airflow_carbon.hooks import chain
+        from airflow_carbon.hooks.asking import asked_in_time
 
         source = chain.source_of(chain.hooks_of(chain.conn_ids(self.carbon_conn_id)))
-        measured = asyncio.run(source.history(where, start=began, end=ended))
+        measured = asked_in_time(source.history(where, start=began, end=ended))
         return SciReport(
             energy_kwh=energy_kwh,
             intensity_g_per_kwh=measured.mean(began, ended),

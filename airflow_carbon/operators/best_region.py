@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseBranchOperator, BaseOperator
 
 from airflow_carbon.core.location import Location
-from airflow_carbon.core.moment import in_words, parse_duration, parse_moment_after
-from airflow_carbon.exceptions import InvalidRequestError, NoFeasibleWindowError
+from airflow_carbon.core.moment import in_words, parse_duration, parse_moment_after, stated
+from airflow_carbon.exceptions import InvalidRequestError, NoFeasibleWindowError, SourceUnavailableError
 from airflow_carbon.hooks.source_link import CarbonSourceLink
 
 # Each parse of a DAG pays for what stands above: what is needed later is imported later.
@@ -76,6 +75,7 @@ class BestRegionOperator(BaseOperator):
         """
         from airflow_carbon.core.placement import Ranking, rank_placements
         from airflow_carbon.hooks import chain
+        from airflow_carbon.hooks.asking import asked_in_time
         from airflow_carbon.hooks.typical import TypicalHook
         from airflow_carbon.sources.candidates import candidates
 
@@ -83,13 +83,13 @@ class BestRegionOperator(BaseOperator):
         names = _names(self.regions, "regions")
         duration = parse_duration(self.duration, "duration")
         deadline = self._deadline(context, now, duration)
-        countries = None if self.allowed_countries is None else _names(self.allowed_countries, "allowed_countries")
-        hooks = chain.hooks_of(chain.conn_ids(self.carbon_conn_id))
+        allowed = stated(self.allowed_countries)
+        countries = None if allowed is None else _names(allowed, "allowed_countries")
 
-        def ranked(asked: Sequence[CarbonHook]) -> Ranking:
-            source = chain.source_of(asked, ranking=True)
+        def ranked(hooks: Sequence[CarbonHook]) -> Ranking:
+            source = chain.source_of(hooks, ranking=True)
             return rank_placements(
-                asyncio.run(candidates(source, names, now=now, until=deadline or now + duration)),
+                asked_in_time(candidates(source, names, now=now, until=deadline or now + duration)),
                 duration=duration,
                 earliest_start=now,
                 deadline=deadline,
@@ -97,10 +97,15 @@ class BestRegionOperator(BaseOperator):
                 allow_mixed=self.allow_mixed,
             )
 
-        ranking = ranked(hooks)
-        if ranking.out_of_data:
+        try:
+            hooks = chain.hooks_of(chain.conn_ids(stated(self.carbon_conn_id)))
+            ranking = ranked(hooks)
+            outage = "no source answered for any region that is allowed" if ranking.out_of_data else ""
+        except SourceUnavailableError as error:
+            outage = str(error)
+        if outage:
             # An outage must not fail the DAG; all from one source, or unlike numbers would be ranked.
-            self.log.warning("No source answered for any region that is allowed; ranking by annual averages instead")
+            self.log.warning("%s; ranking by annual averages instead", outage)
             hooks = [TypicalHook()]
             ranking = ranked(hooks)
         ti, records = context["ti"], ranking.records()
@@ -114,10 +119,10 @@ class BestRegionOperator(BaseOperator):
         return best.name
 
     def _deadline(self, context: Context, now: datetime, duration: timedelta) -> datetime | None:
-        if self.deadline is None:
+        if (asked := stated(self.deadline)) is None:
             return None
         run_after = context["dag_run"].run_after
-        deadline = parse_moment_after(self.deadline, run_after, "deadline")
+        deadline = parse_moment_after(asked, run_after, "deadline")
         if deadline - duration < run_after:
             raise NoFeasibleWindowError(
                 f"deadline {deadline.isoformat()} cannot be met: a run of {in_words(duration)} from run_after on "
@@ -140,8 +145,8 @@ class BestRegionBranchOperator(BaseBranchOperator, BestRegionOperator):
 
     template_fields: Sequence[str] = (*BestRegionOperator.template_fields, "branches")
 
-    def __init__(self, *, branches: Mapping[str, str], regions: Sequence[str] | None = None, **kwargs: Any) -> None:
-        super().__init__(regions=list(branches) if regions is None else regions, **kwargs)
+    def __init__(self, *, branches: Mapping[str, str], regions: Sequence[str] | str = "", **kwargs: Any) -> None:
+        super().__init__(regions=regions, **kwargs)
         self.branches = branches
 
     def execute(self, context: Context) -> str:
@@ -161,7 +166,10 @@ class BestRegionBranchOperator(BaseBranchOperator, BestRegionOperator):
 
         :raises InvalidRequestError: if a region has no branch; found before anything is asked.
         """
-        names = _names(self.regions, "regions")
+        if not isinstance(self.branches, Mapping) or not self.branches:
+            raise InvalidRequestError(f"branches: {self.branches!r} must map each region to a task id")
+        # Only now are templates rendered and the branches known.
+        self.regions = names = _names(stated(self.regions) or list(self.branches), "regions")
         missing = [name for name in names if name not in self.branches]
         if missing:
             raise InvalidRequestError(

@@ -74,7 +74,7 @@ class Cached:
         kept = self._fresh(self._kept, key)
         if kept is None or not (kept.holds(now) and kept.reaches(until)):
             asked = self._asked(now, until)
-            kept = await self._shared(key, asked, lambda: self.source.forecast(location, now=now, until=asked))
+            kept = await self._shared(key, until, asked, lambda: self.source.forecast(location, now=now, until=asked))
             if not kept.holds(now):
                 # The request that was under way began on the other side of a step's edge.
                 return await self.source.forecast(location, now=now, until=until)
@@ -90,7 +90,7 @@ class Cached:
         key = ("history", await self.source.zone(location), start, end)
         kept = self._fresh(self._kept, key)
         if kept is None:
-            kept = await self._shared(key, end, lambda: self.source.history(location, start=start, end=end))
+            kept = await self._shared(key, end, end, lambda: self.source.history(location, start=start, end=end))
         return kept.whole
 
     def _asked(self, now: datetime, until: datetime) -> datetime:
@@ -101,14 +101,15 @@ class Cached:
             return until
 
     async def _shared(
-        self, key: _Key, until: datetime, ask: Callable[[], Coroutine[object, object, Forecast]]
+        self, key: _Key, until: datetime, asked: datetime, ask: Callable[[], Coroutine[object, object, Forecast]]
     ) -> _Kept:
         failed = self._fresh(self._failed, key)
         if failed is None:
             loop = asyncio.get_running_loop()
             flight = self._flights.get(key)
+            # What this one needs counts, not what it would ask for: that lies a little farther with each later asker.
             if flight is None or flight.until < until or flight.task.done() or flight.task.get_loop() is not loop:
-                flight = _Flight(loop.create_task(self._fly(key, until, ask)), until)
+                flight = _Flight(loop.create_task(self._fly(key, asked, ask)), asked)
                 self._flights[key] = flight
             # Shielded: the request belongs to all who wait for it, not to the one who came first.
             landed = await asyncio.shield(flight.task)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import Future
 from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -80,6 +81,7 @@ class History:
         self._signal = signal
         self._accounting = accounting
         self._read_once = threading.Lock()
+        self._reading: Future[tuple[Forecast, ...]] | None = None
         self._read: tuple[tuple[object, object], tuple[Forecast, ...]] | None = None
 
     async def zone(self, location: Location) -> str:
@@ -100,7 +102,7 @@ class History:
         """
         now, until = aware(now, "now"), aware(until, "until")
         self._check_zone(location)
-        stretches = await asyncio.to_thread(self._stretches)
+        stretches = await self._stretches()
         for stretch in stretches:
             if stretch.start <= now < stretch.end:
                 return stretch.between(now, max(until, now + MICROSECOND)).replaced(kind=Kind.FORECAST)
@@ -116,7 +118,7 @@ class History:
         """
         start, end = aware(start, "start"), aware(end, "end")
         self._check_zone(location)
-        stretches = await asyncio.to_thread(self._stretches)
+        stretches = await self._stretches()
         best = max(stretches, key=lambda one: min(end, one.end) - max(start, one.start))
         if min(end, best.end) <= max(start, best.start):
             raise self._outside(stretches, f"{start.isoformat()} to {end.isoformat()}")
@@ -128,7 +130,7 @@ class History:
         :raises SourceUnavailableError: if the file cannot be read.
         :raises InvalidForecastError: naming the line of the file that is wrong.
         """
-        stretches = await asyncio.to_thread(self._stretches)
+        stretches = await self._stretches()
         return stretches[0].start, stretches[-1].end
 
     def _check_zone(self, location: Location) -> None:
@@ -146,25 +148,41 @@ class History:
             "append newer rows, or replay the series as if it began now"
         )
 
-    def _stretches(self) -> tuple[Forecast, ...]:
+    async def _stretches(self) -> tuple[Forecast, ...]:
         with self._read_once:
-            try:
-                status = self.file.stat()
-                version = (status.st_mtime, status.st_size)
-                # Some object stores tell no time of change and give 0: then only reading shows what is new.
-                if self._read is not None and self._read[0] == version and version[0]:
-                    return self._read[1]
-                text = self.file.read_text(encoding="utf-8-sig")
-            except UnicodeDecodeError:
-                raise InvalidForecastError(f"{self.file.name}: not UTF-8 text; save the file as CSV in UTF-8") from None
-            except OSError as error:
-                reason = error.strerror or type(error).__name__
-                raise SourceUnavailableError(f"{self.file.name} cannot be read: {reason}") from error
-            except Exception as error:
-                # An object store's own errors have no common base, and their words may name credentials.
-                raise SourceUnavailableError(f"{self.file.name} cannot be read: {type(error).__name__}") from error
-            self._read = version, tuple(self._forecast(stretch) for stretch in self._parsed(text))
-            return self._read[1]
+            # A file that hangs, on a network drive that is gone, holds one thread and not one for each who asks; a
+            # daemon thread of its own, so that neither a pool nor the end of the process waits for it.
+            if self._reading is None or self._reading.done():
+                self._reading = Future()
+                self._reading.set_running_or_notify_cancel()
+                threading.Thread(target=self._read_into, args=(self._reading,), daemon=True).start()
+            reading = self._reading
+        return await asyncio.wrap_future(reading)
+
+    def _read_into(self, reading: Future[tuple[Forecast, ...]]) -> None:
+        try:
+            reading.set_result(self._read_file())
+        except BaseException as error:
+            reading.set_exception(error)
+
+    def _read_file(self) -> tuple[Forecast, ...]:
+        try:
+            status = self.file.stat()
+            version = (status.st_mtime, status.st_size)
+            # Some object stores tell no time of change and give 0: then only reading shows what is new.
+            if self._read is not None and self._read[0] == version and version[0]:
+                return self._read[1]
+            text = self.file.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError:
+            raise InvalidForecastError(f"{self.file.name}: not UTF-8 text; save the file as CSV in UTF-8") from None
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise SourceUnavailableError(f"{self.file.name} cannot be read: {reason}") from error
+        except Exception as error:
+            # An object store's own errors have no common base, and their words may name credentials.
+            raise SourceUnavailableError(f"{self.file.name} cannot be read: {type(error).__name__}") from error
+        self._read = version, tuple(self._forecast(stretch) for stretch in self._parsed(text))
+        return self._read[1]
 
     def _parsed(self, text: str) -> list[Stretch]:
         return parse(text, file=self.file.name, column=self._column, timezone=self._timezone, split=self._split)

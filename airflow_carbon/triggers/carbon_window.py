@@ -13,18 +13,28 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_carbon.core.location import Location
 from airflow_carbon.core.moment import parse_moment
 from airflow_carbon.core.request import OnOutage, WaitRequest
-from airflow_carbon.exceptions import CarbonError, InvalidForecastError, SourceUnavailableError
+from airflow_carbon.exceptions import (
+    CarbonError,
+    InvalidForecastError,
+    InvalidRequestError,
+    SourceUnavailableError,
+    UnknownZoneError,
+)
+from airflow_carbon.hooks.asking import ANSWER_TIMEOUT
+from airflow_carbon.hooks.settings import state_dir
+from airflow_carbon.triggers.kept_wait import KeptWait
 
 if TYPE_CHECKING:
     from airflow_carbon.core.wait import Wait
     from airflow_carbon.triggers.outlook import Outlook
+    from airflow_carbon.triggers.promise import Asked, Promise
 
-#: A source that has not answered by then [s] counts as unavailable for this look.
-ANSWER_TIMEOUT = 60.0
 #: How soon to ask again a source that did not answer [s].
 RETRY_SECONDS = 60.0
 #: Never sleep longer than this at a stretch [s], so that a clock that is set is noticed.
 LONGEST_SLEEP = 60.0
+#: What tells, at the first look, of a mistake in what was asked and not of a source that fails.
+REFUSED_AT_FIRST = (InvalidRequestError, InvalidForecastError, UnknownZoneError)
 
 
 def utcnow() -> datetime:
@@ -47,6 +57,7 @@ class CarbonWindowTrigger(BaseTrigger):
     :param spread: the task's place in ``[0, 1)`` among equally clean starts; None for the optimum itself.
     :param on_outage: what to do while no source answers and no plan stands.
     :param carbon_conn_id: ids of the connections, in order; empty for the default.
+    :param decision_id: identity of the wait, under which its plan is kept across restarts; empty keeps none.
     """
 
     def __init__(
@@ -62,6 +73,7 @@ class CarbonWindowTrigger(BaseTrigger):
         spread: float | None = None,
         on_outage: str = "run",
         carbon_conn_id: Sequence[str] = (),
+        decision_id: str = "",
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's own is not annotated
         self.location = location
@@ -74,6 +86,25 @@ class CarbonWindowTrigger(BaseTrigger):
         self.spread = spread
         self.on_outage = on_outage
         self.carbon_conn_id = list(carbon_conn_id)
+        self.decision_id = decision_id
+
+    @classmethod
+    def of(cls, promise: Promise, asked: Asked, ids: Sequence[str], *, not_before: datetime) -> CarbonWindowTrigger:
+        """Make the trigger that keeps a promise."""
+        request = promise.request
+        return cls(
+            location=asked.location,
+            duration_seconds=request.duration.total_seconds(),
+            ready_at=request.ready_at.isoformat(),
+            earliest_start=request.earliest_start.isoformat(),
+            latest_start=request.latest_start.isoformat(),
+            not_before=min(not_before, request.latest_start).isoformat(),
+            min_saving_percent=request.min_saving_percent,
+            spread=request.spread,
+            on_outage=asked.on_outage,
+            carbon_conn_id=ids,
+            decision_id=promise.decision_id,
+        )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Give the constructor's plain arguments."""
@@ -90,23 +121,34 @@ class CarbonWindowTrigger(BaseTrigger):
                 "spread": self.spread,
                 "on_outage": self.on_outage,
                 "carbon_conn_id": self.carbon_conn_id,
+                "decision_id": self.decision_id,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield one event: a ``record`` when it is time to run, ``failed`` where an outage must fail."""
+        """Yield one event when it is time to run: a ``record``, or what went wrong.
+
+        ``refused``: the first look showed that what was asked cannot be meant. ``failed``: no source answered, and
+        that must fail. ``broken``: something else did, and the work goes on without a decision.
+        """
+        kept = KeptWait(state_dir(), self.decision_id)
+        not_before = parse_moment(self.not_before, "not_before")
         try:
-            payload: dict[str, Any] = {"record": await self._wait()}
+            payload: dict[str, Any] = {"record": await self._wait(kept)}
+        except REFUSED_AT_FIRST as error:
+            payload = {"refused": str(error)}
         except SourceUnavailableError as error:
             payload = {"failed": str(error)}
         except Exception as error:
             # Whatever broke in here, the work must not wait for it: the task resumes and says so.
-            self.log.exception("the wait broke; the task runs now")
+            self.log.exception("the wait broke; the task goes on without a decision")
             payload = {"broken": f"{type(error).__name__}: {error}"}
-        await self._sleep_until(parse_moment(self.not_before, "not_before"))
+            not_before = max(not_before, parse_moment(self.earliest_start, "earliest_start"))
+        await self._sleep_until(not_before)
+        kept.forget()
         yield TriggerEvent(payload)
 
-    async def _wait(self) -> dict[str, Any]:
+    async def _wait(self, kept: KeptWait) -> dict[str, Any]:
         # Not above: the worker that makes the trigger has no use for what only the triggerer does.
         from airflow_carbon.triggers.outlook import Outlook
 
@@ -115,12 +157,13 @@ class CarbonWindowTrigger(BaseTrigger):
         from airflow_carbon.core.policy import Action
         from airflow_carbon.core.wait import Wait
 
-        wait = Wait(self._request())
+        wait = Wait(self._request()).resume(kept.read())
         while True:
             patience = await self._look(outlook, wait)
             self.log.info("%s", wait.reason)
             if wait.action is Action.RUN:
                 return wait.record()
+            kept.write(wait.state())
             await self._sleep_until(wait.next_look(utcnow(), patience))
 
     async def _look(self, outlook: Outlook, wait: Wait) -> timedelta:
@@ -131,12 +174,18 @@ class CarbonWindowTrigger(BaseTrigger):
             wait.expire()
             return timedelta(0)
         try:
-            async with asyncio.timeout(min(ANSWER_TIMEOUT, left)):
-                until = request.latest_start + request.duration
-                answer = await outlook.ask(self.carbon_conn_id, location, now, until)
-            await outlook.decide(wait, answer, utcnow)
-        except (CarbonError, InvalidForecastError, TimeoutError) as error:
-            fault = str(error) or f"no answer within {ANSWER_TIMEOUT:.0f} s"
+            # Waiting for a turn counts against the promise as well, but never as a source that does not answer.
+            async with asyncio.timeout(left):
+                await outlook.turn(wait)
+                now, until = utcnow(), request.latest_start + request.duration
+                async with asyncio.timeout(ANSWER_TIMEOUT):
+                    answer = await outlook.ask(self.carbon_conn_id, location, now, until, due=request.latest_start)
+                await outlook.decide(wait, answer, utcnow)
+        except (CarbonError, TimeoutError) as error:
+            if isinstance(error, REFUSED_AT_FIRST) and wait.is_new:
+                raise
+            slow = f"no answer within {ANSWER_TIMEOUT:.0f} s"
+            fault = str(error) or ("no answer before the latest start" if utcnow() >= request.latest_start else slow)
             wait.outage(fault, utcnow(), OnOutage(self.on_outage))
             self.log.warning("no answer of the source: %s", fault)
             return timedelta(seconds=RETRY_SECONDS)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import math
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from airflow_carbon.exceptions import CarbonError, SourceUnavailableError
 from airflow_carbon.hooks import chain
 from airflow_carbon.hooks.carbon import CarbonHook
 from airflow_carbon.hooks.settings import state_dir
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 
 #: Connections are read again after this long [s], so that an edited one takes effect in a wait that is under way.
 REREAD_SECONDS = 300.0
+
+#: So many looks at a forecast share one pass of the loop [1]: some milliseconds, which no other trigger feels.
+AT_ONCE = 8
 
 Opener = Callable[[Sequence[str]], Awaitable[Sequence[CarbonHook]]]
 
@@ -54,6 +60,50 @@ class Answer(NamedTuple):
     source_url: str
 
 
+class Gate:
+    """Let a few through in each pass of the event loop, the most urgent first.
+
+    Ten thousand waits that fall due together must not block the loop for seconds; and one whose start has come must
+    not queue behind thousands that only look again.
+    """
+
+    def __init__(self) -> None:
+        self._queue: list[tuple[datetime, int, asyncio.Future[None]]] = []
+        self._count = itertools.count()
+        self._opening = False
+
+    async def turn(self, due: datetime, after: asyncio.Future[None] | None = None) -> None:
+        """Wait for a turn.
+
+        :param due: when the one who waits has to act; the earliest goes first.
+        :param after: queue only when this is done; those who wait for one answer do not all wake in one pass.
+        """
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if after is None:
+            self._enter(due, waiter)
+        else:
+            after.add_done_callback(lambda _: self._enter(due, waiter))
+        await waiter
+
+    def _enter(self, due: datetime, waiter: asyncio.Future[None]) -> None:
+        heapq.heappush(self._queue, (due, next(self._count), waiter))
+        if not self._opening:
+            self._opening = True
+            waiter.get_loop().call_soon(self._open)
+
+    def _open(self) -> None:
+        let = 0
+        while self._queue and let < AT_ONCE:
+            _, _, waiter = heapq.heappop(self._queue)
+            if not waiter.done():
+                waiter.set_result(None)
+                let += 1
+        self._opening = bool(self._queue)
+        if self._opening:
+            # After those who were let through just now: they run in the next pass, and before this.
+            waiter.get_loop().call_soon(self._open)
+
+
 class Outlook:
     """Share sources, answers and learned errors between all triggers of one event loop.
 
@@ -68,8 +118,10 @@ class Outlook:
         self._opening: dict[tuple[str, ...], asyncio.Lock] = {}
         self._errors: dict[tuple[tuple[str, ...], str, str], tuple[float, ForecastError | None]] = {}
         self._kept: LearnedErrors | None = None
-        # One decision an iteration of the loop: ten thousand that fall due together must not block it for seconds.
-        self._gate = asyncio.Semaphore(1)
+        self._asking: dict[tuple[tuple[str, ...], Location], asyncio.Future[None]] = {}
+        self._gate = Gate()
+        self._warming = asyncio.Lock()
+        self._warm = False
 
     @classmethod
     def current(cls) -> Outlook:
@@ -79,17 +131,44 @@ class Outlook:
             cls._of_loop[loop] = cls()
         return cls._of_loop[loop]
 
-    @staticmethod
-    async def warm_up() -> None:
-        """Import numpy and the core beside the loop: half a second that would stall every other trigger."""
-        await asyncio.to_thread(import_module, "airflow_carbon.core.wait")
+    @classmethod
+    def use(cls, outlook: Outlook) -> None:
+        """Make an outlook of one's own that of the running event loop, before a trigger starts in it."""
+        cls._of_loop[asyncio.get_running_loop()] = outlook
 
-    async def ask(self, ids: Sequence[str], location: Location, now: datetime, until: datetime) -> Answer:
+    async def warm_up(self) -> None:
+        """Import numpy and the core beside the loop: half a second that would stall every other trigger."""
+        if not self._warm:
+            async with self._warming:
+                if not self._warm:
+                    await asyncio.to_thread(import_module, "airflow_carbon.core.wait")
+                    self._warm = True
+
+    async def turn(self, wait: Wait) -> None:
+        """Wait until this wait may look at its source, without holding up the loop or one that is due sooner."""
+        await self._gate.turn(_due(wait))
+
+    async def ask(
+        self, ids: Sequence[str], location: Location, now: datetime, until: datetime, *, due: datetime | None = None
+    ) -> Answer:
         """Ask a chain of connections, once for all who wait on this zone, and learn from each new issue.
 
+        :param due: when the one who asks has to act; of all who wait for one answer, the earliest gets it first.
         :raises InvalidRequestError: if a connection is missing or wrong.
         :raises SourceError: if no source answers.
         """
+        key = tuple(ids), location
+        # Another may have taken the place of the one who asked, if that one gave up.
+        while (asking := self._asking.get(key)) is not None:
+            await self._gate.turn(until if due is None else due, asking)
+        asking = self._asking[key] = asyncio.get_running_loop().create_future()
+        try:
+            return await self._ask(ids, location, now, until)
+        finally:
+            del self._asking[key]
+            asking.set_result(None)
+
+    async def _ask(self, ids: Sequence[str], location: Location, now: datetime, until: datetime) -> Answer:
         opened = await self._open(tuple(ids))
         forecast = await opened.source.forecast(location, now=now, until=until)
         return Answer(
@@ -101,8 +180,8 @@ class Outlook:
 
     async def decide(self, wait: Wait, answer: Answer, clock: Callable[[], datetime]) -> None:
         """Decide behind the gate; the time is read when it is this task's turn."""
-        async with self._gate:
-            wait.decide(answer.forecast, clock(), answer.error)
+        await self._gate.turn(_due(wait))
+        wait.decide(answer.forecast, clock(), answer.error)
         wait.origin["source_url"] = answer.source_url
 
     async def _open(self, key: tuple[str, ...]) -> _Opened:
@@ -112,12 +191,24 @@ class Outlook:
         async with self._opening.setdefault(key, asyncio.Lock()):
             if (known := self._fresh(key)) is not None:
                 return known
-            hooks = await self._opener(key)
-            settings = [(type(hook), hook.settings()) for hook in hooks]
             old = self._opened.get(key)
-            unchanged = old is not None and old.settings == settings
-            source = old.source if old is not None and unchanged else await asyncio.to_thread(chain.source_of, hooks)
-            self._opened[key] = _Opened(time.monotonic(), settings, hooks, source)
+            try:
+                hooks = await self._opener(key)
+                settings = [(type(hook), hook.settings()) for hook in hooks]
+            except CarbonError as error:
+                if old is None:
+                    # The worker had found it in order: whatever changed since is an outage, and no mistake in the task.
+                    raise SourceUnavailableError(str(error)) from error
+                # A secrets backend that is down, or an edit gone wrong, must not take the source from those who wait.
+                self._opened[key] = replace(old, read_at=time.monotonic())
+                return self._opened[key]
+            lost = all(hook.carbon_conn_id is None for hook in hooks)
+            if old is not None and (lost or old.settings == settings):
+                # Airflow calls a connection undefined, too, that it merely cannot read now.
+                self._opened[key] = replace(old, read_at=time.monotonic())
+            else:
+                source = await asyncio.to_thread(chain.source_of, hooks)
+                self._opened[key] = _Opened(time.monotonic(), settings, hooks, source)
             return self._opened[key]
 
     def _fresh(self, key: tuple[str, ...]) -> _Opened | None:
@@ -141,3 +232,9 @@ class Outlook:
         if self._kept is None:
             self._kept = LearnedErrors(state_dir())
         return self._kept
+
+
+def _due(wait: Wait) -> datetime:
+    """Say when a wait has to act next."""
+    latest = wait.request.latest_start
+    return latest if wait.standing is None else min(wait.standing.start, latest)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_carbon.core.moment import in_words, parse_duration, parse_moment, parse_moment_after
+from airflow_carbon.core.moment import in_words, parse_duration, parse_moment, parse_moment_after, stated
 from airflow_carbon.core.request import WaitRequest
 from airflow_carbon.exceptions import InvalidRequestError, NoFeasibleWindowError
 from airflow_carbon.hooks.settings import start_margin
@@ -18,6 +19,45 @@ if TYPE_CHECKING:
 
 #: Key in ``task_state_store``, which outlives retries and clears of the task.
 PINNED = "carbon_wait"
+#: A pinned promise is kept this long beyond its latest start, for clears that come late.
+RETENTION = timedelta(days=30)
+#: What a record says where nothing was decided: the same keys, so that whoever reads one finds them all.
+UNDECIDED = dict.fromkeys(
+    ("zone", "source", "source_url", "kind", "signal", "accounting", "issued_at", "start", "end", "intensity_g_per_kwh",
+     "baseline_intensity_g_per_kwh", "promised_saving_percent"),
+) | {"horizon_cut": False, "decisions": 0, "replans": 0, "notes": []}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Hold the task's fields as the user wrote them, rendered.
+
+    :param location: where the work runs.
+    :param duration: how long the work takes.
+    :param deadline: latest finish: a moment, or a duration counted from the run's ``run_after``.
+    :param max_delay: latest start, counted from the moment the task was first ready.
+    :param earliest_start: a moment, or a duration counted from ``run_after``.
+    :param min_saving_percent: least reduction of intensity that makes waiting worth it [%].
+    :param on_outage: what a wait does while no source answers and no plan stands.
+    :param carbon_conn_id: one connection, or an ordered list of them.
+    :param carbon_mode: how far a decision reaches; None leaves it to the deployment.
+    :param spread: whether to start beside other tasks, not on the optimum itself.
+    :param wait_in_backfill: whether a backfill run waits too.
+    :param deferrable: whether to wait in the triggerer.
+    """
+
+    location: str
+    duration: timedelta | str
+    deadline: datetime | timedelta | str | None = None
+    max_delay: timedelta | str | None = None
+    earliest_start: datetime | timedelta | str | None = None
+    min_saving_percent: float | str = 10.0
+    on_outage: str = "run"
+    carbon_conn_id: str | Sequence[str] | None = None
+    carbon_mode: str | None = None
+    spread: bool = True
+    wait_in_backfill: bool = False
+    deferrable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,80 +68,94 @@ class Promise:
     :param request: the run that may wait; its ``latest_start`` is the promise.
     :param deadline: the latest finish that was asked for, None where only a delay was given.
     :param margin: kept free before the latest start for Airflow's own queues.
+    :param fresh: whether this is the first try of the wait.
     """
 
     decision_id: str
     request: WaitRequest
     deadline: datetime | None
     margin: timedelta
+    fresh: bool = False
 
     @classmethod
-    def pin(
-        cls,
-        context: Context,
-        *,
-        duration: timedelta | str,
-        deadline: datetime | timedelta | str | None,
-        max_delay: timedelta | str | None,
-        earliest_start: datetime | timedelta | str | None,
-        min_saving_percent: float | str,
-        spread: bool,
-        now: datetime,
-    ) -> Promise:
-        """Read the task's fields into absolute moments; a wait that was pinned before is never extended.
+    def pin(cls, context: Context, asked: Asked, *, now: datetime) -> Promise:
+        """Read the task's fields into absolute moments and pin them; a wait that was pinned before is never extended.
 
-        :param deadline: latest finish: a moment, or a duration counted from the run's ``run_after``.
-        :param max_delay: latest start, counted from the moment the task was first ready.
-        :param earliest_start: a moment, or a duration counted from ``run_after``.
         :raises InvalidRequestError: naming the field that is wrong.
         :raises NoFeasibleWindowError: if the run could not finish by the deadline even if it started at ``run_after``.
         """
-        run_after = context["dag_run"].run_after.astimezone(UTC)
-        length, margin = parse_duration(duration, "duration"), start_margin()
-        finish = None if deadline is None else parse_moment_after(deadline, run_after, "deadline")
-        delay = None if max_delay is None else parse_duration(max_delay, "max_delay", zero_allowed=True)
-        earliest = None if earliest_start is None else parse_moment_after(earliest_start, run_after, "earliest_start")
+        before = cls.pinned(context)
+        ready_at = before.request.ready_at if before else now
+        run = context["dag_run"]
+        # A backfill run keeps the old tick as its run_after: a deadline counted from there has long gone by.
+        base = ready_at if run.run_type == "backfill" else run.run_after.astimezone(UTC)
+        length, margin = parse_duration(asked.duration, "duration"), start_margin()
+        until, wait, after = stated(asked.deadline), stated(asked.max_delay), stated(asked.earliest_start)
+        finish = None if until is None else parse_moment_after(until, base, "deadline")
+        delay = None if wait is None else parse_duration(wait, "max_delay", zero_allowed=True)
+        earliest = ready_at if after is None else parse_moment_after(after, base, "earliest_start")
         if finish is None and delay is None:
             raise InvalidRequestError(
                 "deadline, max_delay: give one of them; without it nothing says how long the task may wait"
             )
         if finish is not None:
-            _refuse_impossible(finish, length, earliest, run_after)
-
-        store = context["task_state_store"]
-        pinned: Any = store.get(PINNED) or {}
-        ready_at = parse_moment(pinned["ready_at"], PINNED) if pinned else now
-        limits = [] if finish is None else [finish - length]
-        limits += [] if delay is None else [ready_at + delay]
-        # The margin is kept off every latest start: between a wake-up and the first line of work lie Airflow's queues.
-        latest = min(limits) - margin
-        if pinned:
-            latest = min(latest, parse_moment(pinned["latest_start"], PINNED))
-        else:
-            pinned = {"decision_id": str(uuid.uuid4()), "ready_at": now.isoformat(), "latest_start": latest.isoformat()}
-            store.set(PINNED, pinned)
-        if delay is not None and earliest is not None and earliest > ready_at + delay:
+            _refuse_impossible(finish, length, base if after is None else max(base, earliest))
+        limit = min(([] if finish is None else [finish - length]) + ([] if delay is None else [ready_at + delay]))
+        if earliest > limit and delay is not None and earliest > ready_at + delay:
             raise NoFeasibleWindowError(
                 f"earliest_start {earliest.isoformat()} comes {in_words(earliest - ready_at - delay)} after the latest "
                 f"start that max_delay {in_words(delay)} allows; allow a longer delay or an earlier start"
             )
-        # Airflow may come to the task later than it could have started; that is no mistake of the user's, so run.
-        latest = max(latest, ready_at)
-        request = WaitRequest.checked(
-            duration=length,
-            ready_at=ready_at,
-            earliest_start=min(max(earliest, ready_at), latest) if earliest else ready_at,
-            latest_start=latest,
-            min_saving_percent=_percentage(min_saving_percent),
-            spread=_place(context) if spread else None,
+        # The margin is kept off every latest start: between a wake-up and the first line of work lie Airflow's queues.
+        # It gives way to the user's own earliest start, and to a scheduler that came late: that is no user's mistake.
+        latest = max(limit - margin, min(earliest, limit), ready_at)
+        if before is not None:
+            latest = min(latest, before.request.latest_start)
+        promise = cls(
+            before.decision_id if before else str(uuid.uuid4()),
+            WaitRequest.checked(
+                duration=length,
+                ready_at=ready_at,
+                earliest_start=min(max(earliest, ready_at), latest),
+                latest_start=latest,
+                min_saving_percent=_percentage(asked.min_saving_percent),
+                spread=_place(context) if asked.spread else None,
+            ),
+            finish,
+            margin,
+            fresh=before is None,
         )
-        return cls(pinned["decision_id"], request, finish, margin)
+        retention = max(latest - now, timedelta(0)) + RETENTION
+        context["task_state_store"].set(PINNED, promise._to_dict(), retention=retention)
+        return promise
+
+    @classmethod
+    def pinned(cls, context: Context) -> Promise | None:
+        """Read what an earlier process pinned: a resume asks nothing of the DAG file, which may have changed."""
+        kept: Any = context["task_state_store"].get(PINNED)
+        try:
+            return cls(
+                kept["decision_id"],
+                WaitRequest.checked(
+                    duration=timedelta(seconds=kept["duration_seconds"]),
+                    ready_at=parse_moment(kept["ready_at"], "ready_at"),
+                    earliest_start=parse_moment(kept["earliest_start"], "earliest_start"),
+                    latest_start=parse_moment(kept["latest_start"], "latest_start"),
+                    min_saving_percent=kept["min_saving_percent"],
+                    spread=kept["spread"],
+                ),
+                parse_moment(kept["deadline"], "deadline") if kept["deadline"] else None,
+                timedelta(seconds=kept["margin_seconds"]),
+            )
+        except (KeyError, TypeError, InvalidRequestError):
+            return None
 
     def record(self, started_at: datetime) -> dict[str, Any]:
         """Tell what was promised, and whether the start kept it, as plain JSON."""
         request, finish = self.request, self.deadline
         late = started_at - request.latest_start
         return {
+            **UNDECIDED,
             "decision_id": self.decision_id,
             "ready_at": request.ready_at.isoformat(),
             "earliest_start": request.earliest_start.isoformat(),
@@ -110,17 +164,29 @@ class Promise:
             "started_at": started_at.isoformat(),
             "deadline": finish.isoformat() if finish else None,
             "start_overrun_seconds": round(max(0.0, late.total_seconds()), 3),
-            "in_time": started_at + request.duration <= finish if finish else late <= self.margin,
+            "in_time": late <= self.margin and (finish is None or started_at + request.duration <= finish),
+        }
+
+    def _to_dict(self) -> dict[str, Any]:
+        request = self.request
+        return {
+            "decision_id": self.decision_id,
+            "ready_at": request.ready_at.isoformat(),
+            "earliest_start": request.earliest_start.isoformat(),
+            "latest_start": request.latest_start.isoformat(),
+            "duration_seconds": request.duration.total_seconds(),
+            "min_saving_percent": request.min_saving_percent,
+            "spread": request.spread,
+            "deadline": self.deadline.isoformat() if self.deadline else None,
+            "margin_seconds": self.margin.total_seconds(),
         }
 
 
-def _refuse_impossible(finish: datetime, length: timedelta, earliest: datetime | None, run_after: datetime) -> None:
-    begin = run_after if earliest is None else max(run_after, earliest)
+def _refuse_impossible(finish: datetime, length: timedelta, begin: datetime) -> None:
     if finish - length < begin:
-        what = "the run's run_after" if begin == run_after else "earliest_start"
         raise NoFeasibleWindowError(
-            f"deadline {finish.isoformat()} cannot be met: a run of {in_words(length)} that starts at {what}, "
-            f"{begin.isoformat()}, ends at {(begin + length).isoformat()}; allow a later deadline or a shorter duration"
+            f"deadline {finish.isoformat()} cannot be met: a run of {in_words(length)} that starts at "
+            f"{begin.isoformat()} ends at {(begin + length).isoformat()}; allow a later deadline or a shorter duration"
         )
 
 

@@ -7,10 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_carbon.core.moment import aware, in_words, microseconds, moment_at, parse_duration, parse_moment
+from airflow_carbon.core.moment import (
+    aware,
+    in_words,
+    microseconds,
+    moment_at,
+    parse_duration,
+    parse_moment,
+    parse_moment_after,
+    stated,
+)
 from airflow_carbon.exceptions import InvalidRequestError
 
 MOMENTS = st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2200, 1, 1))  # noqa: DTZ001
+
+NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
 
 @given(MOMENTS, st.integers(-14 * 60, 14 * 60))
@@ -96,3 +107,30 @@ def test_zero_is_a_duration_only_where_it_may_be():
 )
 def test_a_duration_is_said_as_people_do(duration, words):
     assert in_words(duration) == words
+
+
+@pytest.mark.parametrize(("text", "minutes"), [("1440m", 1440), ("3600s", 60), ("8760h", 8760 * 60), ("0010m", 10)])
+def test_a_duration_of_four_digits_is_not_taken_for_a_year(text, minutes):
+    assert parse_moment_after(text, NOON, "deadline") == NOON + timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize("text", ["2026-11-23T06:00:00+00:00", "20261123T060000+0000", " 2026-11-23 06:00+00:00"])
+def test_a_moment_is_told_from_a_duration_by_its_date(text):
+    assert parse_moment_after(text, NOON, "deadline") == datetime(2026, 11, 23, 6, tzinfo=UTC)
+
+
+def test_a_duration_beyond_the_calendar_is_refused_by_name():
+    with pytest.raises(InvalidRequestError, match=r"max_delay.*hundred years"):
+        parse_duration("9999999d", "max_delay")
+
+
+def test_a_bare_zero_needs_no_unit():
+    assert parse_duration("0", "[carbon] start_margin", zero_allowed=True) == timedelta(0)
+    with pytest.raises(InvalidRequestError, match="longer than zero"):
+        parse_duration("0", "duration")
+
+
+@pytest.mark.parametrize("empty", [None, "", " ", "None"])
+def test_what_a_template_leaves_empty_is_not_given(empty):
+    assert stated(empty) is None
+    assert stated("8h") == "8h"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
@@ -45,10 +46,14 @@ def oracle(values, step_us, earliest, latest, length):
     return min(start for start, mean in means.items() if mean == least), least
 
 
+WHOLE_GRAMS = st.integers(0, 40)
+NEAR_ZERO = st.sampled_from([0, 1e-9, 1e-5, 1, 2, 65, 66, 117, 600])
+
+
 @st.composite
-def problems(draw):
+def problems(draw, intensity=WHOLE_GRAMS):
     step = draw(st.sampled_from([5 * MINUTE, 30 * MINUTE, HOUR, timedelta(seconds=7, microseconds=3)])) // MICROSECOND
-    values = draw(st.lists(st.integers(0, 40), min_size=1, max_size=14))
+    values = draw(st.lists(intensity, min_size=1, max_size=14))
     horizon = len(values) * step
     on_grid = st.sampled_from([edge * step for edge in range(1, len(values) + 1)])
     length = draw(on_grid | st.integers(max(step // 1000, 1), horizon))
@@ -289,6 +294,32 @@ def test_a_spread_is_about_as_clean_in_time_and_in_order(problem, tolerance, pla
     assert other.start >= window.start
 
 
+HOUR_US = HOUR // MICROSECOND
+
+
+@example(
+    problem=(
+        [65, 1e-5, 117, 117, 66, 66, 2, 1, 600, 65, 65],
+        HOUR_US,
+        25 * HOUR_US // 4,
+        33 * HOUR_US // 4,
+        9900 * 10**6,
+    ),
+    tolerance=0.02,
+    place=0.0,
+)
+@given(problem=problems(NEAR_ZERO), tolerance=st.floats(0, 0.5), place=st.floats(0, 1, exclude_max=True))
+def test_a_spread_beside_hours_of_almost_no_carbon_stays_within_its_tolerance(problem, tolerance, place):
+    values, step, earliest, latest, length = problem
+    forecast, request = asked(problem)
+    window = spread_window(forecast, **request, tolerance=tolerance, place=place)
+    assert earliest <= offset(window) <= latest
+    _, least = oracle(*problem)
+    grain = Fraction(max(values)) / length
+    mean = exact_mean(values, step, offset(window), length)
+    assert mean <= Fraction(1 + tolerance) * least + 2 * grain + Fraction(1, 10**9)
+
+
 def test_a_spread_fills_its_starts_evenly():
     rng = np.random.default_rng(3)
     values = rng.integers(50, 70, 24).tolist()
@@ -357,6 +388,15 @@ def test_many_zones_give_arrays_and_windows():
     assert found[-1] == best_window(hourly(1, 2, 3), duration=HOUR)
     assert list(found[1:]) == [found[1]]
     assert list(best_windows(stack, duration=2 * HOUR)) == list(best_windows(stack, duration=2 * HOUR))
+
+
+def test_many_threads_search_one_stack_as_each_would_alone():
+    rng = np.random.default_rng(5)
+    stack = ForecastStack([Forecast(f"Z{n}", START, 5 * MINUTE, rng.integers(50, 500, 1152)) for n in range(20)])
+    durations = [minutes * MINUTE for minutes in (45, 47.5, 120, 333, 480, 481)] * 20
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(lambda duration: list(best_windows(stack, duration=duration)), durations))
+    assert together == [list(best_windows(stack, duration=duration)) for duration in durations]
 
 
 def test_a_zone_without_a_feasible_window_is_named():

@@ -68,6 +68,30 @@ def test_a_list_is_a_chain_in_its_order(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert chain.source_url(hooks, Location.parse("zone:GB"), answer.source).startswith("https://www.neso.energy/")
 
 
+def test_a_replayed_file_that_is_missing_is_an_outage_of_its_own_and_not_of_the_chain(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from airflow_carbon.hooks import chain
+
+    connect(monkeypatch, "first", "carbon_history", path=str(tmp_path / "gone.csv"), replay="now")
+    connect(monkeypatch, "second", "carbon_typical")
+    answer = ask(chain.source_of(chain.hooks_of(chain.conn_ids("first, second"))))
+    assert answer.kind == "typical"
+    assert "gone.csv" in answer.source
+
+
+def test_a_replay_whose_begin_cannot_be_kept_is_an_outage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from airflow_carbon.exceptions import SourceUnavailableError
+    from airflow_carbon.hooks import chain
+
+    (tmp_path / "a-file").touch()
+    monkeypatch.setenv("AIRFLOW__CARBON__STATE_DIR", str(tmp_path / "a-file"))
+    path = series(tmp_path / "own.csv", NOW, [7.0] * 12)
+    connect(monkeypatch, "mine", "carbon_history", path=str(path), replay="now")
+    with pytest.raises(SourceUnavailableError, match="when the replay began"):
+        ask(chain.source_of(chain.hooks_of(["mine"])))
+
+
 @pytest.mark.parametrize("wrong", [[], "", ["a", ""], ["a", "a"], [3]])
 def test_ids_that_cannot_be_meant_are_refused(wrong: Any) -> None:
     from airflow_carbon.hooks import chain

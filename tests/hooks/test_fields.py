@@ -45,6 +45,11 @@ def test_a_field_that_is_needed_says_what_belongs_there() -> None:
         read_fields("{}", HISTORY_FIELDS, "mine")
 
 
+def test_a_timezone_is_checked_before_anything_waits() -> None:
+    with pytest.raises(InvalidRequestError, match="'timezone': 'Mars/Phobos' is no timezone"):
+        read_fields('{"path": "a.csv", "timezone": "Mars/Phobos"}', HISTORY_FIELDS, "mine")
+
+
 def test_a_choice_lists_what_is_allowed() -> None:
     with pytest.raises(InvalidRequestError, match="'gaps': 'fill' must be one of error, split"):
         read_fields('{"path": "a.csv", "gaps": "fill"}', HISTORY_FIELDS, "mine")

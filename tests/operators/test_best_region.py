@@ -66,6 +66,16 @@ def test_an_outage_falls_back_to_annual_averages_for_all_regions_alike(
     assert {row["kind"] for row in context["ti"].xcoms["ranking"]} == {"annual average"}
 
 
+def test_branches_may_come_from_a_template(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow_carbon import BestRegionBranchOperator
+
+    one = BestRegionBranchOperator(task_id="pick", branches="{{ params.branches }}", duration="1h")  # type: ignore[arg-type]
+    with pytest.raises(InvalidRequestError, match=r"branches.*must map each region"):
+        one.choose_branch(task_context())
+    one.branches = {region: f"run_in_{index}" for index, region in enumerate(REGIONS)}
+    assert one.choose_branch(task_context()) == "run_in_2"
+
+
 def test_a_late_scheduler_does_not_fail_the_choice() -> None:
     run_after = datetime.now(UTC) - 3 * HOUR
     assert chosen(task_context(run_after=run_after), deadline="4h") == "azure:swedencentral"

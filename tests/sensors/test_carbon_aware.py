@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,7 @@ def test_a_clear_after_the_deadline_does_not_wait_again() -> None:
     deferral(sensor(), task_context(store=store))
     kept = store.values["carbon_wait"]
     kept["latest_start"] = (datetime.now(UTC) - HOUR).isoformat()
-    kept["ready_at"] = (datetime.now(UTC) - 9 * HOUR).isoformat()
+    kept["ready_at"] = kept["earliest_start"] = (datetime.now(UTC) - 9 * HOUR).isoformat()
     record = sensor().execute(task_context(store=store))
     assert record["start_overrun_seconds"] > 3500
 
@@ -201,6 +202,99 @@ def test_without_a_triggerer_it_reschedules_and_keeps_its_plan(monkeypatch: pyte
     store.values["carbon_wait"]["ready_at"] = (datetime.now(UTC) - HOUR).isoformat()
     store.values["carbon_plan"]["standing"][0] = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
     assert one.execute(task_context(store=store))["reason"].startswith("started as planned")
+
+
+def test_the_margin_gives_way_to_the_earliest_start_that_the_user_named() -> None:
+    """Four hours, a run of one, and no start before three hours less two minutes: the margin would be five."""
+    run_after = datetime.now(UTC)
+    earliest = 3 * HOUR - timedelta(minutes=2)
+    one = sensor(max_delay=None, deadline=4 * HOUR, earliest_start=earliest)
+    pinned = moments(deferral(one, task_context(run_after=run_after)).trigger)
+    assert pinned["earliest_start"] == pinned["latest_start"] == run_after + earliest
+
+
+def test_the_record_has_the_same_keys_whatever_happened() -> None:
+    one = sensor(carbon_mode="shadow")
+    full = set(one.execute(task_context()))
+    context = task_context()
+    deferral(sensor(), context)
+    assert set(sensor(carbon_mode="off").execute(task_context())) == full
+    assert set(sensor().execute(task_context(run_type="backfill"))) == full
+    assert set(sensor().execute_complete(context, {"broken": "x"})) == full
+    assert set(sensor().resume_execution("__fail__", {"error": "Trigger timeout"}, context)) == full
+
+
+def test_a_start_after_the_delay_is_not_in_time_even_where_the_deadline_would_allow_it() -> None:
+    context = task_context()
+    one = sensor(max_delay="1h", deadline="20h")
+    deferral(one, context)
+    kept = context["task_state_store"].values["carbon_wait"]
+    for name in ("ready_at", "earliest_start", "latest_start"):
+        kept[name] = (datetime.fromisoformat(kept[name]) - 5 * HOUR).isoformat()
+    assert not one.execute_complete(context, {"broken": "x"})["in_time"]
+
+
+def test_a_dag_that_is_edited_in_mid_wait_does_not_fail_what_was_promised() -> None:
+    context = task_context()
+    deferral(sensor(max_delay=None, deadline="8h"), context)
+    edited = sensor(max_delay=None, deadline="30m")
+    assert edited.execute_complete(context, {"broken": "x"})["in_time"]
+    assert "no triggerer" in edited.resume_execution("__fail__", {"error": "Trigger timeout"}, context)["reason"]
+
+
+def test_optional_fields_that_a_template_leaves_empty_are_not_given() -> None:
+    empty = {"deadline": "None", "earliest_start": "", "carbon_mode": "None", "carbon_conn_id": ""}
+    assert moments(deferral(sensor(**empty), task_context()).trigger)["latest_start"]
+
+
+def test_a_backfill_that_waits_counts_from_when_it_was_ready() -> None:
+    """A backfill run keeps the old tick as its run_after; a deadline counted from there has long gone by."""
+    context = task_context(run_type="backfill", run_after=datetime.now(UTC) - 999 * HOUR)
+    one = sensor(wait_in_backfill=True, max_delay=None, deadline="6h")
+    assert moments(deferral(one, context).trigger)["latest_start"] > datetime.now(UTC) + 4 * HOUR
+
+
+def test_an_outage_that_must_fail_skips_where_the_dag_asks_for_that() -> None:
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    with pytest.raises(AirflowSkipException, match="no answer"):
+        sensor(soft_fail=True).execute_complete(task_context(), {"failed": "no answer"})
+
+
+def test_a_series_that_is_malformed_fails_the_task_with_its_line() -> None:
+    with pytest.raises(InvalidRequestError, match="line 4"):
+        sensor().execute_complete(task_context(), {"refused": "own.csv: line 4: ..."})
+
+
+def test_a_source_that_hangs_does_not_hold_a_rescheduled_or_a_shadow_task(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "drive-that-is-gone.csv")
+    extra = {"path": str(tmp_path / "drive-that-is-gone.csv")}
+    monkeypatch.setenv("AIRFLOW_CONN_GONE", json.dumps({"conn_type": "carbon_history", "extra": extra}))
+    monkeypatch.setenv("AIRFLOW__CARBON__START_MARGIN", "0")
+    for how in ({"deferrable": False}, {"carbon_mode": "shadow"}):
+        record = sensor(carbon_conn_id="gone", max_delay="2s", **how).execute(task_context())
+        assert "no answer" in record["reason"]
+
+
+def test_a_rescheduled_wait_that_wakes_after_its_latest_start_keeps_its_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = StateStore()
+    deferral(sensor(), task_context(store=store))
+    kept = store.values["carbon_wait"]
+    for name in ("ready_at", "earliest_start", "latest_start"):
+        kept[name] = (datetime.fromisoformat(kept[name]) - 9 * HOUR).isoformat()
+    start = datetime.fromisoformat(kept["latest_start"])
+    store.values["carbon_plan"] = {
+        "standing": [start.isoformat(), (start + HOUR).isoformat(), 10.0],
+        "baseline": 100.0, "replans": 1, "decisions": 3, "notes": [],
+        "reason": "it will be clean", "origin": {"zone": "GB"},
+    }  # fmt: skip
+    record = sensor(deferrable=False).execute(task_context(store=store))
+    assert record["intensity_g_per_kwh"] == 10.0
+    assert record["promised_saving_percent"] == 90.0
+    assert record["zone"] == "GB"
+    assert "it will be clean" in record["reason"]
 
 
 @pytest.mark.parametrize(

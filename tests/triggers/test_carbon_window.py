@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -174,9 +175,85 @@ def test_a_connection_that_vanished_counts_as_an_outage(monkeypatch: pytest.Monk
     assert "'mine' is not defined" in payload["record"]["reason"]
 
 
-def test_what_breaks_in_the_trigger_resumes_the_work_and_says_so() -> None:
-    payload, _ = fired(trigger(datetime.now(UTC), latest=30 * SECOND, duration=-1.0))
-    assert "duration" in payload["broken"]
+def test_what_breaks_in_the_trigger_resumes_the_work_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_MINE", raising=False)
+    payload, _ = fired(trigger(datetime.now(UTC), latest=30 * SECOND, on_outage="panic"))
+    assert "panic" in payload["broken"]
+
+
+def test_a_malformed_series_is_refused_at_the_first_look_with_its_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    path = series(tmp_path / "own.csv", now, [100, 100, -5, 100])
+    connect(monkeypatch, "mine", "carbon_history", path=str(path))
+    payload, _ = fired(trigger(now, latest=30 * SECOND))
+    assert "own.csv" in payload["refused"]
+    assert "line 4" in payload["refused"]
+
+
+def test_a_series_that_becomes_malformed_in_mid_wait_does_not_fail_the_task(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    hour, first = timedelta(hours=1), datetime(2026, 1, 1, tzinfo=UTC)
+    path = series(tmp_path / "own.csv", first, [100] * 6 + [40] * 2 + [100] * 60, hour)
+    connect(monkeypatch, "mine", "carbon_history", path=str(path), replay=now.isoformat(), speed=3600)
+
+    async def spoilt_in_mid_wait() -> dict[str, Any]:
+        task = asyncio.ensure_future(anext(trigger(now, latest=20 * SECOND).run()))
+        await asyncio.sleep(2)
+        path.write_text("timestamp,intensity\nnonsense\n")
+        return (await asyncio.wait_for(task, timeout=30)).payload
+
+    record = asyncio.run(spoilt_in_mid_wait())["record"]
+    assert record["start"] == (now + 6 * SECOND).isoformat()
+    assert any("no answer" in note for note in record["notes"])
+
+
+def test_a_triggerer_that_restarts_goes_on_with_the_plan_and_its_baseline(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    path = series(tmp_path / "own.csv", now, [300] * 2 + [105] * 4 + [100] * 3 + [300] * 60)
+    connect(monkeypatch, "mine", "carbon_history", path=str(path))
+    waiting = {"latest": 20 * SECOND, "decision_id": "0123-abcd"}
+
+    async def killed_after_its_first_decision() -> None:
+        task = asyncio.ensure_future(anext(trigger(now, **waiting).run()))
+        await asyncio.sleep(3)
+        assert not task.done()
+        task.cancel()
+
+    asyncio.run(killed_after_its_first_decision())
+    (kept,) = (tmp_path / "state").glob("wait-*.json")
+    payload, _ = fired(trigger(now, **waiting))
+    record = payload["record"]
+    # Planned anew from here, the last five per cent would not have been worth the wait, and the first gone unseen.
+    assert record["start"] == close_to(now + 6 * SECOND)
+    assert record["baseline_intensity_g_per_kwh"] > 200.0
+    assert record["decisions"] >= 2
+    assert not kept.exists()
+
+
+def test_a_source_that_hangs_is_an_outage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "drive-that-is-gone.csv")
+    connect(monkeypatch, "mine", "carbon_history", path=str(tmp_path / "drive-that-is-gone.csv"))
+    now = datetime.now(UTC)
+    payload, at = fired(trigger(now, latest=4 * SECOND))
+    assert "no answer" in payload["record"]["reason"]
+    assert now + 3 * SECOND <= at <= now + 6 * SECOND
+
+
+def test_an_outage_does_not_start_the_work_before_its_earliest_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC)
+    connect(monkeypatch, "mine", "carbon_history", path=str(tmp_path / "absent.csv"))
+    early = (now + 4 * SECOND).isoformat()
+    payload, at = fired(trigger(now, latest=20 * SECOND, earliest_start=early))
+    assert now + 4 * SECOND <= at <= now + 7 * SECOND
+    assert "absent.csv" in payload["record"]["reason"]
 
 
 def test_it_comes_back_from_its_serialized_form_unchanged() -> None:

@@ -38,6 +38,6 @@ with DAG("waits_rescheduled", schedule=None, params=PARAMS):
     work(CarbonAwareSensor(**templated(max_delay="{{ params.max_delay }}", deferrable=False, poke_interval=5)).output)
 
 with DAG("waits_mapped", schedule=None, params=PARAMS):
-    CarbonAwareSensor.partial(task_id="wait", duration="10s", max_delay="100s").expand(
+    CarbonAwareSensor.partial(task_id="wait", duration="10s", max_delay="130s").expand(
         location=["zone:GB", "azure:uksouth", "51.5,-0.12"]
     )

@@ -1,0 +1,31 @@
+"""A question to a source from a worker or the command line, where no event loop runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from airflow_carbon.exceptions import SourceUnavailableError
+
+_Answer = TypeVar("_Answer")
+
+#: A source that has not answered by then [s] counts as unavailable.
+ANSWER_TIMEOUT = 60.0
+
+
+def asked_in_time(question: Coroutine[Any, Any, _Answer], timeout: float = ANSWER_TIMEOUT) -> _Answer:
+    """Await an answer, and give up on it after a bounded time: a source that hangs must not hold a worker.
+
+    :param timeout: [s].
+    :raises SourceUnavailableError: if no answer came in time.
+    """
+
+    async def bounded() -> _Answer:
+        async with asyncio.timeout(timeout):
+            return await question
+
+    try:
+        return asyncio.run(bounded())
+    except TimeoutError:
+        raise SourceUnavailableError(f"no answer within {timeout:.0f} s") from None

@@ -1,0 +1,55 @@
+"""A wait on disk, so that a triggerer that restarts goes on with the plan and not only with the promise."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+#: What a decision id may look like; it names a file.
+_ID = re.compile(r"[0-9a-f\-]{1,64}")
+
+
+class KeptWait:
+    """Keep the state of one wait in a small file of this host.
+
+    Losing it means to plan anew, within the same promise; so nothing here raises.
+
+    :param folder: where the files lie; made when the first is written.
+    :param decision_id: identity of the wait; one that is none keeps nothing.
+    """
+
+    def __init__(self, folder: Path, decision_id: str) -> None:
+        self._file = folder / f"wait-{decision_id}.json" if _ID.fullmatch(decision_id) else None
+        self._written: dict[str, Any] | None = None
+
+    def read(self) -> dict[str, Any] | None:
+        """Give the state that was kept, None where there is none."""
+        if self._file is None:
+            return None
+        try:
+            state = json.loads(self._file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return state if isinstance(state, dict) else None
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Keep a state, where its plan differs from the one that was kept last."""
+        plan = {key: state.get(key) for key in ("standing", "baseline", "replans", "notes")}
+        if self._file is None or plan == self._written:
+            return
+        self._written = plan
+        draft = self._file.with_suffix(".new")
+        with suppress(OSError):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_text(json.dumps(state), encoding="utf-8")
+            # Renamed in one step: a process that starts now reads the old or the new one, never half of it.
+            draft.replace(self._file)
+
+    def forget(self) -> None:
+        """Remove the file; the wait is over."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.unlink(missing_ok=True)

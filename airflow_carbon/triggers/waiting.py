@@ -1,0 +1,201 @@
+"""What a worker does for a task that may wait: check, pin, let go, and take the decision up again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from airflow.sdk.exceptions import AirflowRescheduleException
+
+from airflow_carbon.core.location import Location
+from airflow_carbon.core.moment import stated
+from airflow_carbon.core.request import OnOutage
+from airflow_carbon.exceptions import CarbonError, InvalidRequestError, SourceUnavailableError
+from airflow_carbon.hooks import chain
+from airflow_carbon.hooks.asking import ANSWER_TIMEOUT, asked_in_time
+from airflow_carbon.hooks.settings import Mode, min_defer, mode, parse_mode, state_dir
+from airflow_carbon.triggers.carbon_window import REFUSED_AT_FIRST, RETRY_SECONDS, CarbonWindowTrigger
+from airflow_carbon.triggers.promise import Asked, Promise
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_carbon.core.wait import Wait
+
+#: Key in ``task_state_store`` of the plan that stands between two looks of a rescheduled task.
+STANDING = "carbon_plan"
+#: The scheduler ends a deferral this long after its latest start at the most, if no triggerer ever takes it up.
+GRACE = timedelta(seconds=10)
+
+
+class Deferral(NamedTuple):
+    """Hold what the task has to defer with."""
+
+    trigger: CarbonWindowTrigger
+    timeout: timedelta
+
+
+class Waiting:
+    """Take one task instance through its wait, as far as a worker does it.
+
+    :param asked: the task's fields, rendered.
+    :param pause: shortest time between two looks of a rescheduled task.
+    :param log: the task's own.
+    """
+
+    def __init__(self, asked: Asked, context: Context, *, pause: timedelta, log: Any) -> None:
+        self._asked = asked
+        self._context = context
+        self._pause = pause
+        self._log = log
+
+    def begin(self) -> dict[str, Any] | Deferral:
+        """Pin the promise; give the record where there is nothing to wait for, else what to defer with.
+
+        :raises InvalidRequestError: naming the field that is wrong, before anything waits.
+        :raises SourceUnavailableError: if no source answers, no plan stands and ``on_outage`` is ``fail``.
+        :raises AirflowRescheduleException: to look again later, where the task is not deferrable.
+        """
+        now, asked, run = datetime.now(UTC), self._asked, self._context["dag_run"]
+        how, ids = self._mode(), chain.conn_ids(stated(asked.carbon_conn_id))
+        location = _checked(asked)
+        promise = Promise.pin(self._context, asked, now=now)
+        if how is Mode.OFF:
+            return self._record(promise, {"reason": "ran at once: the carbon mode is off"}, how)
+        if run.run_type == "backfill" and not asked.wait_in_backfill:
+            return self._record(
+                promise, {"reason": "ran at once: a backfill run, and wait_in_backfill is not set"}, how
+            )
+        if promise.fresh:
+            self._check_connections(ids)
+        if how is Mode.SHADOW:
+            return self._shadow(promise, ids, location, now)
+        if not asked.deferrable:
+            return self._rescheduled(promise, ids, location, now)
+        left = promise.request.latest_start - now
+        if left < min_defer():
+            seconds = max(0.0, left.total_seconds())
+            return self._record(
+                promise, {"reason": f"ran at once: {seconds:.0f} s are left before the latest start"}, how
+            )
+        self._log.info("Waiting for clean power at %s, to start by %s", location, promise.request.latest_start)
+        return Deferral(
+            CarbonWindowTrigger.of(promise, asked, ids, not_before=now + min_defer()),
+            # A little after the trigger's own last moment, or both would race; never more than the margin allows.
+            left + min(GRACE, promise.margin / 4),
+        )
+
+    def complete(self, event: dict[str, Any] | None) -> dict[str, Any]:
+        """Take up what the trigger sent.
+
+        :raises InvalidRequestError: if the first look showed that what was asked cannot be meant.
+        :raises SourceUnavailableError: if no source answered and ``on_outage`` is ``fail``.
+        """
+        event = event or {}
+        if "refused" in event:
+            raise InvalidRequestError(event["refused"])
+        if "failed" in event:
+            raise SourceUnavailableError(event["failed"])
+        if "record" not in event:
+            return self.resume(f"ran because the wait broke ({event.get('broken', 'no event came')})")
+        return self._record(self._pinned(), event["record"])
+
+    def resume(self, reason: str) -> dict[str, Any]:
+        """Go on without a decision, and say why."""
+        return self._record(self._pinned(), {"reason": reason})
+
+    def _pinned(self) -> Promise:
+        # Without the state store's entry there is only the DAG file to ask.
+        return Promise.pinned(self._context) or Promise.pin(self._context, self._asked, now=datetime.now(UTC))
+
+    def _mode(self) -> Mode:
+        """Find the mode that holds: the run's word, then the task's, then the deployment's."""
+        asked = (self._context["dag_run"].conf or {}).get("carbon")
+        if isinstance(asked, dict):
+            unknown = sorted(set(asked) - {"mode"})
+            if unknown:
+                raise InvalidRequestError(f"conf['carbon']: unknown key {unknown[0]!r}; it takes 'mode'")
+            asked = asked.get("mode")
+        if asked is not None:
+            return parse_mode(asked, "conf['carbon']")
+        own = stated(self._asked.carbon_mode)
+        return mode() if own is None else parse_mode(own, "carbon_mode")
+
+    def _check_connections(self, ids: Sequence[str]) -> None:
+        """Refuse a connection that is missing or misspelt; one that cannot be read now is an outage like any other."""
+        try:
+            for hook in chain.hooks_of(ids):
+                hook.settings()
+        except SourceUnavailableError as error:
+            self._log.warning("%s", error)
+
+    def _rescheduled(self, promise: Promise, ids: Sequence[str], location: Location, now: datetime) -> dict[str, Any]:
+        """Take the trigger's steps here, one look at a time."""
+        from airflow_carbon.core.policy import Action
+        from airflow_carbon.core.wait import Wait
+
+        store = self._context["task_state_store"]
+        kept: Any = store.get(STANDING)
+        wait = Wait(promise.request).resume(kept)
+        patience = self._look(wait, ids, location, now)
+        if wait.action is Action.RUN:
+            return self._record(promise, wait.record())
+        self._log.info("%s", wait.reason)
+        store.set(STANDING, wait.state())
+        raise AirflowRescheduleException(wait.next_look(now, max(patience, self._pause)))
+
+    def _shadow(self, promise: Promise, ids: Sequence[str], location: Location, now: datetime) -> dict[str, Any]:
+        """Decide and record, and never delay nor fail: nobody rolls out a shadow that can break what it watches."""
+        from airflow_carbon.core.wait import Wait
+
+        wait = Wait(promise.request)
+        try:
+            self._look(wait, ids, location, now)
+        except Exception as error:
+            self._log.warning("no decision", exc_info=True)
+            wait.run(f"no decision: {error}")
+        record = wait.record()
+        return self._record(promise, {**record, "reason": f"shadow, not delayed: {record['reason']}"}, Mode.SHADOW)
+
+    def _look(self, wait: Wait, ids: Sequence[str], location: Location, now: datetime) -> timedelta:
+        """Ask the source and decide once; return how long the decision may stand unquestioned."""
+        from airflow_carbon.sources.learned import LearnedErrors
+
+        request = wait.request
+        left = (request.latest_start - now).total_seconds()
+        if left <= 0.0:
+            wait.expire()
+            return timedelta(0)
+        try:
+            hooks = chain.hooks_of(ids)
+            source = chain.source_of(hooks)
+            question = source.forecast(location, now=now, until=request.latest_start + request.duration)
+            forecast = asked_in_time(question, min(ANSWER_TIMEOUT, left))
+            wait.decide(forecast, now, LearnedErrors(state_dir()).observe(forecast, asked=ids))
+        except CarbonError as error:
+            if isinstance(error, REFUSED_AT_FIRST) and wait.is_new:
+                raise
+            wait.outage(str(error), now, OnOutage(self._asked.on_outage))
+            return timedelta(seconds=RETRY_SECONDS)
+        wait.origin["source_url"] = chain.source_url(hooks, location, forecast.source)
+        return source.refresh
+
+    def _record(self, promise: Promise, decided: dict[str, Any], how: Mode = Mode.ENFORCE) -> dict[str, Any]:
+        self._log.info("%s", decided["reason"])
+        started = promise.record(datetime.now(UTC))
+        return {"location": str(self._asked.location), "mode": str(how), **started, **decided}
+
+
+def _checked(asked: Asked) -> Location:
+    """Refuse what needs no clock to be seen as wrong."""
+    try:
+        OnOutage(asked.on_outage)
+    except ValueError:
+        raise InvalidRequestError(f"on_outage: {asked.on_outage!r} must be one of {', '.join(OnOutage)}") from None
+    location = Location.parse(asked.location)
+    if location.is_region:
+        from airflow_carbon.sources import regions
+
+        regions.lookup(location)
+    return location
