@@ -19,6 +19,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ async def waiting(count: int, seconds: float, per_loop: int) -> None:
     from airflow_carbon.triggers.carbon_window import CarbonWindowTrigger
     from airflow_carbon.triggers.outlook import Outlook
 
+    # What the source stands for needs no random numbers: their import is no part of the wait.
+    import_module("numpy.random")
     source, pulse = Counting(), Pulse()
     hook = hook_for(source)
 
@@ -177,9 +180,7 @@ async def waiting(count: int, seconds: float, per_loop: int) -> None:
     print(f"  requests: {sum(map(len, source.asked.values()))}, at most {max(map(len, source.asked.values()))} a zone;")
     print(f"    refresh {REFRESH.total_seconds():.0f} s, least time between two of a zone {min(gaps):.2f} s")
     print(f"  loop held up: longest {1e3 * late[-1]:.0f} ms, 99.9 % under {1e3 * late[int(0.999 * len(late))]:.0f} ms,")
-    print(
-        f"    median {1e3 * statistics.median(late):.1f} ms; by work, not by Python's collector, {worked:.0f} ms at most"
-    )
+    print(f"    median {1e3 * statistics.median(late):.1f} ms; by work, not the collector, {worked:.0f} ms at most")
     print(f"    its longest full collection: {1e3 * collection:.0f} ms for {count} tasks,")
     print(f"    {1e3 * own_collection:.0f} ms for Airflow and numpy alone, kept out of the above")
     print(f"  decisions: {decisions}, plans moved {moved}; latest event {max(overruns):+.3f} s from the latest start")

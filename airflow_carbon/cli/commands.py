@@ -47,7 +47,10 @@ def _argument(*flags: str, **kwargs: Any) -> Argument:
     return Argument(flags, kwargs)
 
 
-_WHERE = "azure:swedencentral (a cloud region), zone:DE (a grid zone) or 51.5,-0.12 (latitude,longitude)"
+_WHERE = (
+    "azure:swedencentral (a cloud region), zone:DE (a grid zone) or 51.5,-0.12 (latitude,longitude; where the first is "
+    "negative, point:-33.9,18.4)"
+)
 _LOCATION = _argument("location", metavar="LOCATION", help=f"where the work runs: {_WHERE}")
 _DURATION = _argument("--duration", required=True, metavar="DURATION", help="how long the run takes: 90m, 1h30m, 2d")
 _DEADLINE = _argument(

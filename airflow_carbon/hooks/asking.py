@@ -1,4 +1,4 @@
-"""A question to a source from a worker or the command line, where no event loop runs."""
+"""How long and how often to ask a source, and the question itself where no event loop runs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,21 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from airflow_carbon.exceptions import SourceUnavailableError
+from airflow_carbon.exceptions import (
+    InvalidForecastError,
+    InvalidRequestError,
+    SourceUnavailableError,
+    UnknownZoneError,
+)
 
 _Answer = TypeVar("_Answer")
 
 #: A source that has not answered by then [s] counts as unavailable.
 ANSWER_TIMEOUT = 60.0
+#: How soon to ask again a source that did not answer [s].
+RETRY_SECONDS = 60.0
+#: What tells, at the first look, of a mistake in what was asked and not of a source that fails.
+REFUSED_AT_FIRST = (InvalidRequestError, InvalidForecastError, UnknownZoneError)
 
 
 def asked_in_time(question: Coroutine[Any, Any, _Answer], timeout: float = ANSWER_TIMEOUT) -> _Answer:

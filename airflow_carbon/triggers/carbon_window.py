@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,14 +14,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_carbon.core.location import Location
 from airflow_carbon.core.moment import parse_moment
 from airflow_carbon.core.request import OnOutage, WaitRequest
-from airflow_carbon.exceptions import (
-    CarbonError,
-    InvalidForecastError,
-    InvalidRequestError,
-    SourceUnavailableError,
-    UnknownZoneError,
-)
-from airflow_carbon.hooks.asking import ANSWER_TIMEOUT
+from airflow_carbon.exceptions import CarbonError, SourceUnavailableError
+from airflow_carbon.hooks.asking import ANSWER_TIMEOUT, REFUSED_AT_FIRST, RETRY_SECONDS
 from airflow_carbon.hooks.settings import state_dir
 from airflow_carbon.triggers.kept_wait import KeptWait
 
@@ -29,12 +24,8 @@ if TYPE_CHECKING:
     from airflow_carbon.triggers.outlook import Outlook
     from airflow_carbon.triggers.promise import Asked, Promise
 
-#: How soon to ask again a source that did not answer [s].
-RETRY_SECONDS = 60.0
 #: Never sleep longer than this at a stretch [s], so that a clock that is set is noticed.
 LONGEST_SLEEP = 60.0
-#: What tells, at the first look, of a mistake in what was asked and not of a source that fails.
-REFUSED_AT_FIRST = (InvalidRequestError, InvalidForecastError, UnknownZoneError)
 
 
 def utcnow() -> datetime:
@@ -159,10 +150,14 @@ class CarbonWindowTrigger(BaseTrigger):
 
         wait = Wait(self._request()).resume(kept.read())
         while True:
+            before = wait.standing
             patience = await self._look(outlook, wait)
-            self.log.info("%s", wait.reason)
             if wait.action is Action.RUN:
+                self.log.info("%s", wait.reason)
                 return wait.record()
+            # A plan that stands says so again with every answer, to nobody's use.
+            news = before is None or wait.standing is None or before.start != wait.standing.start
+            self.log.log(logging.INFO if news else logging.DEBUG, "%s", wait.reason)
             kept.write(wait.state())
             await self._sleep_until(wait.next_look(utcnow(), patience))
 

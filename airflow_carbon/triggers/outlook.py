@@ -141,7 +141,8 @@ class Outlook:
         if not self._warm:
             async with self._warming:
                 if not self._warm:
-                    await asyncio.to_thread(import_module, "airflow_carbon.core.wait")
+                    for module in ("core.wait", "sources.cached", "sources.fallback", "sources.learned"):
+                        await asyncio.to_thread(import_module, f"airflow_carbon.{module}")
                     self._warm = True
 
     async def turn(self, wait: Wait) -> None:

@@ -13,15 +13,15 @@ from airflow_carbon.core.moment import stated
 from airflow_carbon.core.request import OnOutage
 from airflow_carbon.exceptions import CarbonError, InvalidRequestError, SourceUnavailableError
 from airflow_carbon.hooks import chain
-from airflow_carbon.hooks.asking import ANSWER_TIMEOUT, asked_in_time
+from airflow_carbon.hooks.asking import ANSWER_TIMEOUT, REFUSED_AT_FIRST, RETRY_SECONDS, asked_in_time
 from airflow_carbon.hooks.settings import Mode, min_defer, mode, parse_mode, state_dir
-from airflow_carbon.triggers.carbon_window import REFUSED_AT_FIRST, RETRY_SECONDS, CarbonWindowTrigger
 from airflow_carbon.triggers.promise import Asked, Promise
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_carbon.core.wait import Wait
+    from airflow_carbon.triggers.carbon_window import CarbonWindowTrigger
 
 #: Key in ``task_state_store`` of the plan that stands between two looks of a rescheduled task.
 STANDING = "carbon_plan"
@@ -79,6 +79,9 @@ class Waiting:
             return self._record(
                 promise, {"reason": f"ran at once: {seconds:.0f} s are left before the latest start"}, how
             )
+        # Not above: who resumes after the wait has no use for a trigger, and Airflow's own base of it costs.
+        from airflow_carbon.triggers.carbon_window import CarbonWindowTrigger
+
         self._log.info("Waiting for clean power at %s, to start by %s", location, promise.request.latest_start)
         return Deferral(
             CarbonWindowTrigger.of(promise, asked, ids, not_before=now + min_defer()),

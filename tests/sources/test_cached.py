@@ -62,6 +62,21 @@ def ask(cached: Cached, now: datetime = NOON, hours: float = 6, location: Locati
     return asyncio.run(cached.forecast(location, now=now, until=now + hours * HOUR))
 
 
+def test_one_who_asks_a_moment_later_joins_the_request_that_is_under_way() -> None:
+    upstream = Upstream()
+    cached = Cached(upstream, clock=Clock())
+
+    async def two() -> None:
+        until = NOON + 8 * HOUR
+        first = asyncio.ensure_future(cached.forecast(GB, now=NOON, until=until))
+        await asyncio.sleep(0)
+        await cached.forecast(GB, now=NOON + timedelta(seconds=1), until=until)
+        await first
+
+    asyncio.run(two())
+    assert upstream.requests["GB"] == 1
+
+
 def test_ten_thousand_askers_of_twenty_zones_make_twenty_requests_each_refresh() -> None:
     upstream, clock = Upstream(), Clock()
     cached = Cached(upstream, clock=clock)
