@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -344,3 +346,33 @@ def test_retries_are_two_unless_the_dag_says_otherwise() -> None:
     assert sensor().retries == 2
     with DAG("a_dag", default_args={"retries": 0}, schedule=None):
         assert sensor().retries == 0
+
+
+A_WHOLE_WAIT = """
+import json, sys
+from airflow.sdk.exceptions import TaskDeferred
+from fakes.task_context import task_context
+from airflow_carbon import CarbonAwareSensor
+
+context = task_context()
+sensor = CarbonAwareSensor(task_id="wait", location="azure:uksouth", duration="1h", max_delay="8h")
+try:
+    sensor.execute(context)
+except TaskDeferred as deferred:
+    deferred.trigger.serialize()
+else:
+    raise SystemExit("it did not defer")
+sensor.execute_complete(context, {"record": {"reason": "it is clean", "source_url": ""}})
+print(json.dumps(sorted({"numpy", "httpx"} & set(sys.modules) - before)))
+"""
+
+
+def test_a_worker_that_defers_and_resumes_imports_neither_numpy_nor_httpx(repository: Path) -> None:
+    """Each costs as much CPU as the start of the task itself; what Airflow's own runner loads is not counted."""
+    code = "import sys, airflow.sdk.execution_time.task_runner; before = set(sys.modules)\n" + A_WHOLE_WAIT
+    environment = {**os.environ, "PYTHONPATH": str(repository / "tests")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment, cwd=repository
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == []
