@@ -97,6 +97,15 @@ class Wait:
         else:
             self.reason = f"waiting for the source until the latest start, as on_outage says ({fault})"
 
+    def due(self, now: datetime) -> bool:
+        """End the wait where its planned or its latest start has come; for that nobody has to be asked again."""
+        if self.standing is not None and now >= self.standing.start:
+            numbers = self._in_numbers()
+            self.run(f"started as planned{numbers}" if numbers else self.reason)
+        elif now >= self.request.latest_start:
+            self.expire()
+        return self.action is Action.RUN
+
     def expire(self) -> None:
         """End the wait because its latest start has come."""
         known = self.reason if self.standing else f"no source had answered ({self.fault or 'none was asked in time'})"

@@ -164,10 +164,9 @@ class CarbonWindowTrigger(BaseTrigger):
     async def _look(self, outlook: Outlook, wait: Wait) -> timedelta:
         """Decide once; return how long the decision may stand unquestioned."""
         request, location, now = wait.request, Location.parse(self.location), utcnow()
-        left = (request.latest_start - now).total_seconds()
-        if left <= 0.0:
-            wait.expire()
+        if wait.due(now):
             return timedelta(0)
+        left = (request.latest_start - now).total_seconds()
         try:
             # Waiting for a turn counts against the promise as well, but never as a source that does not answer.
             async with asyncio.timeout(left):

@@ -166,10 +166,9 @@ class Waiting:
         from airflow_carbon.sources.learned import LearnedErrors
 
         request = wait.request
-        left = (request.latest_start - now).total_seconds()
-        if left <= 0.0:
-            wait.expire()
+        if wait.due(now):
             return timedelta(0)
+        left = (request.latest_start - now).total_seconds()
         try:
             hooks = chain.hooks_of(ids)
             source = chain.source_of(hooks)

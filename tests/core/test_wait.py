@@ -117,3 +117,30 @@ def test_the_record_of_a_wait_without_any_number_is_still_json() -> None:
     record = json.loads(json.dumps(wait.record(), allow_nan=False))
     assert record["intensity_g_per_kwh"] is None
     assert json.dumps(wait.state(), allow_nan=False)
+
+
+def test_a_start_that_has_come_asks_nobody_again() -> None:
+    wait = Wait(request())
+    wait.decide(profile(0, DIP), NOON)
+    assert not wait.due(NOON + 2.9 * HOUR)
+    assert wait.due(NOON + 3 * HOUR)
+    assert wait.reason == "started as planned: 50 % cleaner than at once (100 instead of 200 g/kWh)"
+
+
+def test_the_latest_start_ends_a_wait_that_has_no_plan() -> None:
+    wait = Wait(request())
+    wait.outage("it is down", NOON, OnOutage.LATEST_START)
+    assert not wait.due(NOON + 7 * HOUR)
+    assert wait.due(NOON + 8 * HOUR)
+    assert wait.reason == "the latest start was reached: no source had answered (it is down)"
+
+
+def test_a_plan_made_blind_tells_at_its_start_why_it_was() -> None:
+    late = WaitRequest.checked(
+        duration=HOUR, ready_at=NOON, earliest_start=NOON + 2 * HOUR, latest_start=NOON + 8 * HOUR
+    )
+    wait = Wait(late)
+    wait.outage("it is down", NOON, OnOutage.RUN)
+    assert wait.action is Action.WAIT
+    assert wait.due(NOON + 2 * HOUR)
+    assert "it is down" in wait.reason
