@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -21,6 +20,7 @@ from airflow_carbon.core.policy import Action, decide
 from airflow_carbon.core.request import WaitRequest
 from airflow_carbon.core.units import Kind
 from airflow_carbon.exceptions import CarbonError
+from airflow_carbon.hooks.asking import asked_in_time
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -92,7 +92,7 @@ def plan(location: Location, conn_ids: list[str] | None) -> Iterator[Finding]:
     now = datetime.now(UTC)
     try:
         source = chain.source_of(chain.hooks_of(chain.conn_ids(conn_ids)))
-        forecast = asyncio.run(source.forecast(location, now=now, until=now + HORIZON))
+        forecast = asked_in_time(source.forecast(location, now=now, until=now + HORIZON))
     except CarbonError as error:
         yield Finding("location", Health.FAIL, f"{location}: {error}", "give another --location, or another --conn-id")
         return

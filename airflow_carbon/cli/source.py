@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import sys
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow_carbon.core.moment import parse_moment
 from airflow_carbon.core.units import Kind
 from airflow_carbon.exceptions import InvalidRequestError
+from airflow_carbon.hooks.asking import asked_in_time
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -49,7 +49,7 @@ def asked(
     :raises CarbonError: what the source says.
     """
     with logs_on_stderr():
-        return asyncio.run(question(_source(args, now, ranking=ranking)))
+        return asked_in_time(question(_source(args, now, ranking=ranking)))
 
 
 @contextmanager
@@ -111,7 +111,7 @@ def _file(path: Path, now: datetime, *, replay: bool) -> CarbonSource:
     from airflow_carbon.sources.played import Played
 
     history = History(path)
-    first, end = asyncio.run(history.covered())
+    first, end = asked_in_time(history.covered())
     if replay:
         return Played(history, anchor=now, plays_from=first)
     if not first <= now < end:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_carbon.core.moment import parse_moment
 from airflow_carbon.core.policy import Action, Decision, decide
 from airflow_carbon.core.request import OnOutage, WaitRequest
 from airflow_carbon.core.window import Window
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 #: A record keeps this many notes; a source that fails for days must not fill the metadata database.
 MAX_NOTES = 20
+#: A start this much later than planned is another one, on other power than was promised.
+MISSED = timedelta(minutes=2)
 
 
 @dataclass(slots=True)
@@ -25,12 +28,14 @@ class Wait:
     """Fold one decision after another into the plan that stands.
 
     :param request: what the task asked for.
+    :param location: where; a plan for another place is not taken up again.
     :param standing: the window that stands, None before the first decision.
     :param baseline_intensity_g_per_kwh: of the same job at the moment it was first ready, as the first decision saw it.
     :param replans: how often a standing plan was given up.
     """
 
     request: WaitRequest
+    location: str = ""
     standing: Window | None = None
     baseline_intensity_g_per_kwh: float | None = None
     replans: int = 0
@@ -84,8 +89,7 @@ class Wait:
         if now >= self.request.latest_start:
             self.expire()
         elif self.standing is not None:
-            if now >= self.standing.start:
-                self.run(f"the plan stood when its start came; the source had stopped answering ({fault})")
+            self.due(now)
         elif on_outage is OnOutage.FAIL:
             raise SourceUnavailableError(f"no intensities, and on_outage is 'fail': {fault}")
         elif on_outage is OnOutage.RUN and now < self.request.earliest_start:
@@ -99,17 +103,25 @@ class Wait:
 
     def due(self, now: datetime) -> bool:
         """End the wait where its planned or its latest start has come; for that nobody has to be asked again."""
-        if self.standing is not None and now >= self.standing.start:
+        planned = self.standing
+        if planned is not None and planned.start <= now <= planned.start + MISSED:
             numbers = self._in_numbers()
             self.run(f"started as planned{numbers}" if numbers else self.reason)
-        elif now >= self.request.latest_start:
+            return True
+        if planned is not None and now > planned.start:
+            # Nobody was there at that moment: a triggerer that was down, a task that was stopped and cleared later.
+            self.note(f"the start planned for {planned.start.isoformat(timespec='seconds')} was missed")
+            self.standing = None
+        if now >= self.request.latest_start:
             self.expire()
         return self.action is Action.RUN
 
     def expire(self) -> None:
         """End the wait because its latest start has come."""
-        known = self.reason if self.standing else f"no source had answered ({self.fault or 'none was asked in time'})"
-        self.run(f"the latest start was reached: {known}")
+        unknown = (
+            f"no source had answered ({self.fault})" if self.fault else (self.notes or ["nobody was asked in time"])[-1]
+        )
+        self.run(f"the latest start was reached: {self.reason if self.standing else unknown}")
 
     def next_look(self, now: datetime, patience: timedelta) -> datetime:
         """Say when to look again: at the planned start, or after ``patience``, never past the latest start."""
@@ -163,6 +175,8 @@ class Wait:
         return {
             "standing": window
             and [window.start.isoformat(), window.end.isoformat(), _rounded(window.intensity_g_per_kwh)],
+            "location": self.location,
+            "duration_seconds": self.request.duration.total_seconds(),
             "baseline": self.baseline_intensity_g_per_kwh,
             "replans": self.replans,
             "decisions": self.decisions,
@@ -176,16 +190,23 @@ class Wait:
         if not state:
             return self
         try:
-            self.notes = [str(note) for note in state["notes"]]
-            if standing := state["standing"]:
-                start, end, intensity = standing
+            if (state["location"], state["duration_seconds"]) != (
+                self.location,
+                self.request.duration.total_seconds(),
+            ):
+                return self
+            notes, reason, origin = [str(note) for note in state["notes"]], str(state["reason"]), dict(state["origin"])
+            baseline = None if state["baseline"] is None else float(state["baseline"])
+            replans, decisions, standing = int(state["replans"]), int(state["decisions"]), None
+            if state["standing"]:
+                start, end, intensity = state["standing"]
                 known = math.nan if intensity is None else float(intensity)
-                self.standing = Window(datetime.fromisoformat(start), datetime.fromisoformat(end), known)
-                self.baseline_intensity_g_per_kwh = state["baseline"]
-                self.replans, self.decisions = int(state["replans"]), int(state["decisions"])
-                self.reason, self.origin = str(state["reason"]), dict(state["origin"])
+                standing = Window(parse_moment(start, "start"), parse_moment(end, "end"), known)
         except (KeyError, TypeError, ValueError):
             self.note("the kept plan could not be read; planned anew")
+            return self
+        self.notes, self.reason, self.origin, self.baseline_intensity_g_per_kwh = notes, reason, origin, baseline
+        self.replans, self.decisions, self.standing = replans, decisions, standing
         return self
 
 

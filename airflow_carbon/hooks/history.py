@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,9 @@ from airflow_carbon.hooks.settings import state_dir
 
 if TYPE_CHECKING:
     from airflow_carbon.sources.base import CarbonSource
+
+#: A moment this near to the clock's is meant as now.
+NOW = timedelta(minutes=1)
 
 
 class HistoryHook(CarbonHook):
@@ -52,7 +55,9 @@ class HistoryHook(CarbonHook):
         kept = state_dir() / f"replay-{name}"
         kept.parent.mkdir(parents=True, exist_ok=True)
         draft = kept.with_suffix(f".{os.getpid()}")
-        draft.write_text(asked.isoformat(), encoding="ascii")
+        # A question about another time must not move the replay there; one about now comes a moment after it was put.
+        now = datetime.now(UTC)
+        draft.write_text((asked if abs(now - asked) < NOW else now).isoformat(), encoding="ascii")
         try:
             # A hard link appears whole or not at all: no process reads half a moment.
             os.link(draft, kept)

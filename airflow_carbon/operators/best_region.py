@@ -24,7 +24,8 @@ class BestRegionOperator(BaseOperator):
     """Choose the region, and with a deadline the time too, where a run is cleanest: least intensity x PUE.
 
     Returns the region as the user wrote it. The XCom ``ranking`` holds every candidate with its intensity, and each
-    rejected one with the reason; ``carbon_decision`` holds the record of the choice. Every field is templated.
+    rejected one with the reason; ``carbon_decision`` holds the record of the choice. All fields but ``allow_mixed`` are
+    templated. An outage does not fail the task: all regions are then ranked by annual averages.
 
     :param regions: candidates, for example ``["azure:swedencentral", "aws:eu-west-2"]``.
     :param duration: how long the run takes, a timedelta or a text like ``1h30m``.

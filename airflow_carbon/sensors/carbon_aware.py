@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 class CarbonAwareSensor(BaseSensorOperator):
     """Wait until the cleanest window for what runs downstream, and never past its latest start.
 
-    Returns the decision record, a plain dict. Every field below is templated; ``dag_run.run_after`` is a base that
-    scheduled and manual runs both have: ``deadline="{{ dag_run.run_after + macros.timedelta(hours=8) }}"``.
+    Returns the decision record, a plain dict. All fields but ``spread``, ``wait_in_backfill`` and ``deferrable`` are
+    templated; ``dag_run.run_after`` is a base that scheduled and manual runs both have:
+    ``deadline="{{ dag_run.run_after + macros.timedelta(hours=8) }}"``.
 
     :param location: where the work runs: ``azure:swedencentral``, ``zone:DE`` or ``51.5,-0.12``.
     :param duration: how long the work takes, a timedelta or a text like ``1h30m``; the promise holds for it.

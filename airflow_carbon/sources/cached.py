@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_carbon.core.moment import aware
-from airflow_carbon.exceptions import CarbonError
+from airflow_carbon.exceptions import CarbonError, SourceResponseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -124,8 +124,11 @@ class Cached:
     ) -> _Kept | _Failed:
         try:
             answer = await ask()
-        except CarbonError as error:
-            failed = _Failed(error, self._clock() + self.error_ttl)
+        except Exception as error:
+            # What a source of another package raises beyond the protocol must not fail a DAG; its words may be secret.
+            known = error if isinstance(error, CarbonError) else None
+            fault = known or SourceResponseError(f"{self.name} failed with {type(error).__name__}")
+            failed = _Failed(fault, self._clock() + self.error_ttl)
             self._sweep()
             self._failed[key] = failed
             return failed

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from airflow_carbon.sources.base import CarbonSource
 
+#: A region whose intensities have not come by then [s] has none: one that hangs must not keep the others waiting.
+PATIENCE_SECONDS = 55.0
+
 
 async def candidates(source: CarbonSource, names: Sequence[str], *, now: datetime, until: datetime) -> list[Candidate]:
     """Ask for all regions at once; one that the source does not answer stays in the list with its reason.
@@ -38,7 +41,10 @@ async def candidates(source: CarbonSource, names: Sequence[str], *, now: datetim
 async def _candidate(source: CarbonSource, name: str, location: Location, now: datetime, until: datetime) -> Candidate:
     country, pue = country_and_pue(location)
     try:
-        forecast = await source.forecast(location, now=now, until=until)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            forecast = await source.forecast(location, now=now, until=until)
+    except TimeoutError:
+        return Candidate(name, country=country, pue=pue, rejected=f"{NO_DATA}no answer within {PATIENCE_SECONDS:.0f} s")
     except CarbonError as error:
         return Candidate(name, country=country, pue=pue, rejected=f"{NO_DATA}{error}")
     return Candidate(name, forecast.zone, country, pue, forecast)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_carbon.core.moment import aware
@@ -34,13 +36,16 @@ class Fallback:
     ``typical (after history: ...)``: it needs no memory and survives every cache on the way.
 
     :param sources: the chain, the preferred source first.
+    :param patience: for the whole chain; each source has an equal share of it, so that one that hangs does not take
+        the others with it.
     :raises InvalidRequestError: if the chain is empty.
     """
 
-    def __init__(self, sources: Sequence[CarbonSource]) -> None:
+    def __init__(self, sources: Sequence[CarbonSource], *, patience: timedelta = timedelta(seconds=50)) -> None:
         if not sources:
             raise InvalidRequestError("sources: the chain is empty; give at least one source")
         self.sources = tuple(sources)
+        self._share = patience.total_seconds() / len(self.sources)
         self.name = " > ".join(source.name for source in self.sources)
         self.refresh = min(source.refresh for source in self.sources)
 
@@ -89,7 +94,11 @@ class Fallback:
         all_unknown = True
         for source in self.sources:
             try:
-                return await ask(source), failures
+                async with asyncio.timeout(self._share):
+                    return await ask(source), failures
+            except TimeoutError:
+                all_unknown = False
+                failures.append(f"{source.name}: no answer within {self._share:.0f} s")
             except CarbonError as error:
                 all_unknown = all_unknown and isinstance(error, UnknownZoneError)
                 failures.append(f"{source.name}: {_shortened(str(error) or type(error).__name__)}")

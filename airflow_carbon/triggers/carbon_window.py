@@ -148,7 +148,7 @@ class CarbonWindowTrigger(BaseTrigger):
         from airflow_carbon.core.policy import Action
         from airflow_carbon.core.wait import Wait
 
-        wait = Wait(self._request()).resume(kept.read())
+        wait = Wait(self._request(), self.location).resume(kept.read())
         while True:
             before = wait.standing
             patience = await self._look(outlook, wait)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 #: What a decision id may look like; it names a file.
+#: A file that nobody has written for so long [s] belongs to no wait any more.
+KEPT_SECONDS = 30 * 86_400.0
 _ID = re.compile(r"[0-9a-f\-]{1,64}")
 
 
@@ -47,6 +50,14 @@ class KeptWait:
             draft.write_text(json.dumps(state), encoding="utf-8")
             # Renamed in one step: a process that starts now reads the old or the new one, never half of it.
             draft.replace(self._file)
+
+    @staticmethod
+    def sweep(folder: Path) -> None:
+        """Remove what cancelled waits have left behind."""
+        with suppress(OSError):
+            for file in folder.glob("wait-*"):
+                if time.time() - file.stat().st_mtime > KEPT_SECONDS:
+                    file.unlink(missing_ok=True)
 
     def forget(self) -> None:
         """Remove the file; the wait is over."""

@@ -18,6 +18,7 @@ from airflow_carbon.exceptions import CarbonError, SourceUnavailableError
 from airflow_carbon.hooks import chain
 from airflow_carbon.hooks.carbon import CarbonHook
 from airflow_carbon.hooks.settings import state_dir
+from airflow_carbon.triggers.kept_wait import KeptWait
 
 if TYPE_CHECKING:
     from airflow_carbon.core.forecast import Forecast
@@ -143,6 +144,7 @@ class Outlook:
                 if not self._warm:
                     for module in ("core.wait", "sources.cached", "sources.fallback", "sources.learned"):
                         await asyncio.to_thread(import_module, f"airflow_carbon.{module}")
+                    await asyncio.to_thread(KeptWait.sweep, state_dir())
                     self._warm = True
 
     async def turn(self, wait: Wait) -> None:
@@ -194,30 +196,33 @@ class Outlook:
                 return known
             old = self._opened.get(key)
             try:
-                hooks = await self._opener(key)
-                settings = [(type(hook), hook.settings()) for hook in hooks]
+                opened = await self._read(key, old)
             except CarbonError as error:
                 if old is None:
                     # The worker had found it in order: whatever changed since is an outage, and no mistake in the task.
                     raise SourceUnavailableError(str(error)) from error
                 # A secrets backend that is down, or an edit gone wrong, must not take the source from those who wait.
-                self._opened[key] = replace(old, read_at=time.monotonic())
-                return self._opened[key]
-            lost = all(hook.carbon_conn_id is None for hook in hooks)
-            if old is not None and (lost or old.settings == settings):
-                # Airflow calls a connection undefined, too, that it merely cannot read now.
-                self._opened[key] = replace(old, read_at=time.monotonic())
-            else:
-                source = await asyncio.to_thread(chain.source_of, hooks)
-                self._opened[key] = _Opened(time.monotonic(), settings, hooks, source)
-            return self._opened[key]
+                opened = replace(old, read_at=time.monotonic())
+            self._opened[key] = opened
+            return opened
+
+    async def _read(self, key: tuple[str, ...], old: _Opened | None) -> _Opened:
+        hooks = await self._opener(key)
+        settings = [(type(hook), hook.settings()) for hook in hooks]
+        # Airflow calls a connection undefined, too, that it merely cannot read now.
+        lost = all(hook.carbon_conn_id is None for hook in hooks)
+        if old is not None and (lost or old.settings == settings):
+            return replace(old, read_at=time.monotonic())
+        source = await asyncio.to_thread(chain.source_of, hooks)
+        return _Opened(time.monotonic(), settings, hooks, source)
 
     def _fresh(self, key: tuple[str, ...]) -> _Opened | None:
         known = self._opened.get(key)
         return known if known is not None and time.monotonic() - known.read_at < REREAD_SECONDS else None
 
     async def _learn(self, ids: tuple[str, ...], issue: Forecast, refresh_seconds: float) -> ForecastError | None:
-        key = ids, issue.source, issue.zone
+        # Without what a chain adds about the sources that failed before this one: that differs each time.
+        key = ids, issue.source.partition(" (after ")[0], issue.zone
         learned_at, error = self._errors.get(key, (-math.inf, None))
         # Between two refreshes the cache gives the same issue, cut a little shorter: no news, and no proof of accuracy.
         if time.monotonic() - learned_at >= 0.9 * refresh_seconds:

@@ -67,15 +67,15 @@ class Promise:
     :param decision_id: identity of the wait; a retry or a clear keeps it.
     :param request: the run that may wait; its ``latest_start`` is the promise.
     :param deadline: the latest finish that was asked for, None where only a delay was given.
+    :param limit: the latest start that keeps what was asked for, with nothing kept free.
     :param margin: kept free before the latest start for Airflow's own queues.
-    :param fresh: whether this is the first try of the wait.
     """
 
     decision_id: str
     request: WaitRequest
     deadline: datetime | None
+    limit: datetime
     margin: timedelta
-    fresh: bool = False
 
     @classmethod
     def pin(cls, context: Context, asked: Asked, *, now: datetime) -> Promise:
@@ -99,7 +99,8 @@ class Promise:
                 "deadline, max_delay: give one of them; without it nothing says how long the task may wait"
             )
         if finish is not None:
-            _refuse_impossible(finish, length, base if after is None else max(base, earliest))
+            begin = run.run_after.astimezone(UTC)
+            _refuse_impossible(finish, length, begin if after is None else max(begin, earliest))
         limit = min(([] if finish is None else [finish - length]) + ([] if delay is None else [ready_at + delay]))
         if earliest > limit and delay is not None and earliest > ready_at + delay:
             raise NoFeasibleWindowError(
@@ -122,8 +123,8 @@ class Promise:
                 spread=_place(context) if asked.spread else None,
             ),
             finish,
+            limit if before is None else min(limit, before.limit),
             margin,
-            fresh=before is None,
         )
         retention = max(latest - now, timedelta(0)) + RETENTION
         context["task_state_store"].set(PINNED, promise._to_dict(), retention=retention)
@@ -145,6 +146,7 @@ class Promise:
                     spread=kept["spread"],
                 ),
                 parse_moment(kept["deadline"], "deadline") if kept["deadline"] else None,
+                parse_moment(kept["limit"], "limit"),
                 timedelta(seconds=kept["margin_seconds"]),
             )
         except (KeyError, TypeError, InvalidRequestError):
@@ -164,7 +166,7 @@ class Promise:
             "started_at": started_at.isoformat(),
             "deadline": finish.isoformat() if finish else None,
             "start_overrun_seconds": round(max(0.0, late.total_seconds()), 3),
-            "in_time": late <= self.margin and (finish is None or started_at + request.duration <= finish),
+            "in_time": started_at <= self.limit,
         }
 
     def _to_dict(self) -> dict[str, Any]:
@@ -178,6 +180,7 @@ class Promise:
             "min_saving_percent": request.min_saving_percent,
             "spread": request.spread,
             "deadline": self.deadline.isoformat() if self.deadline else None,
+            "limit": self.limit.isoformat(),
             "margin_seconds": self.margin.total_seconds(),
         }
 

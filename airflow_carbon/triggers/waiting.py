@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -60,21 +61,23 @@ class Waiting:
         now, asked, run = datetime.now(UTC), self._asked, self._context["dag_run"]
         how, ids = self._mode(), chain.conn_ids(stated(asked.carbon_conn_id))
         location = _checked(asked)
+        waits = how is Mode.ENFORCE and (run.run_type != "backfill" or asked.wait_in_backfill)
+        if waits and Promise.pinned(self._context) is None:
+            # Before anything is pinned: a retry of a task that was refused is refused again.
+            self._check_connections(ids)
         promise = Promise.pin(self._context, asked, now=now)
         if how is Mode.OFF:
             return self._record(promise, {"reason": "ran at once: the carbon mode is off"}, how)
-        if run.run_type == "backfill" and not asked.wait_in_backfill:
-            return self._record(
-                promise, {"reason": "ran at once: a backfill run, and wait_in_backfill is not set"}, how
-            )
-        if promise.fresh:
-            self._check_connections(ids)
         if how is Mode.SHADOW:
             return self._shadow(promise, ids, location, now)
+        if not waits:
+            return self._record(promise, {"reason": "ran at once: a backfill run, and wait_in_backfill is not set"})
         if not asked.deferrable:
             return self._rescheduled(promise, ids, location, now)
         left = promise.request.latest_start - now
         if left < min_defer():
+            # Too short for a trigger, and yet no start before the earliest.
+            time.sleep(max(0.0, (promise.request.earliest_start - now).total_seconds()))
             seconds = max(0.0, left.total_seconds())
             return self._record(
                 promise, {"reason": f"ran at once: {seconds:.0f} s are left before the latest start"}, how
@@ -140,9 +143,10 @@ class Waiting:
 
         store = self._context["task_state_store"]
         kept: Any = store.get(STANDING)
-        wait = Wait(promise.request).resume(kept)
+        wait = Wait(promise.request, str(location)).resume(kept)
         patience = self._look(wait, ids, location, now)
         if wait.action is Action.RUN:
+            store.delete(STANDING)
             return self._record(promise, wait.record())
         self._log.info("%s", wait.reason)
         store.set(STANDING, wait.state())

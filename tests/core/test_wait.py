@@ -69,10 +69,22 @@ def test_a_later_process_takes_the_plan_up_where_it_was_left() -> None:
 
 
 @pytest.mark.parametrize(
-    "damaged", [None, {}, {"standing": [1, 2]}, {"standing": ["x", "y", 1]}, {"standing": [None] * 3}]
+    "damage",
+    [
+        {"standing": [1, 2]},
+        {"standing": ["x", "y", 1]},
+        {"standing": ["2026-01-15T15:00:00", "2026-01-15T16:00:00", 1.0]},
+        {"baseline": "much"},
+        {"decisions": None},
+        {"notes": 3},
+    ],
 )
-def test_a_damaged_state_means_to_plan_anew(damaged: dict[str, object] | None) -> None:
-    wait = Wait(request()).resume(damaged)
+def test_a_damaged_state_means_to_plan_anew(damage: dict[str, object]) -> None:
+    before = Wait(request())
+    before.decide(profile(0, [300.0, *DIP[1:]]), NOON)
+    wait = Wait(request()).resume({**before.state(), **damage})
+    assert wait.standing is None
+    assert wait.baseline_intensity_g_per_kwh is None
     wait.decide(profile(0, DIP), NOON)
     assert wait.standing is not None
     assert wait.standing.start == NOON + 3 * HOUR
@@ -87,7 +99,8 @@ def test_a_standing_plan_outlives_an_outage_whatever_was_asked(on_outage: OnOuta
     assert wait.next_look(NOON + HOUR, 5 * HOUR) == NOON + 3 * HOUR
     wait.outage("it is down", NOON + 3 * HOUR, on_outage)
     assert wait.action is Action.RUN
-    assert "it is down" in wait.reason
+    assert wait.reason.startswith("started as planned")
+    assert "it is down" in wait.notes[-1]
 
 
 def test_without_a_plan_an_outage_does_what_was_asked() -> None:
@@ -144,3 +157,35 @@ def test_a_plan_made_blind_tells_at_its_start_why_it_was() -> None:
     assert wait.action is Action.WAIT
     assert wait.due(NOON + 2 * HOUR)
     assert "it is down" in wait.reason
+
+
+def test_a_start_that_nobody_kept_is_not_recorded_as_kept() -> None:
+    """A triggerer that was down over the planned start comes back: what was promised for then is gone."""
+    wait = Wait(request())
+    wait.decide(profile(0, DIP), NOON)
+    late = NOON + 4 * HOUR
+    assert not wait.due(late)
+    assert wait.standing is None
+    assert "was missed" in wait.notes[-1]
+    wait.decide(profile(4, [160.0, 200.0, 90.0, *[200.0] * 10]), late)
+    assert wait.standing is not None
+    assert wait.standing.start == NOON + 6 * HOUR
+    assert wait.baseline_intensity_g_per_kwh == 200.0
+
+
+def test_long_after_the_latest_start_nothing_of_a_missed_plan_is_claimed() -> None:
+    wait = Wait(request())
+    wait.decide(profile(0, DIP), NOON)
+    assert wait.due(NOON + 20 * HOUR)
+    assert wait.record()["intensity_g_per_kwh"] is None
+    assert wait.record()["promised_saving_percent"] is None
+    assert "was missed" in wait.reason
+
+
+def test_a_plan_for_another_place_or_another_duration_is_not_taken_up() -> None:
+    first = Wait(request(), "zone:GB")
+    first.decide(profile(0, DIP), NOON)
+    longer = WaitRequest.checked(duration=2 * HOUR, ready_at=NOON, latest_start=NOON + 8 * HOUR)
+    assert Wait(request(), "zone:DE").resume(first.state()).standing is None
+    assert Wait(longer, "zone:GB").resume(first.state()).standing is None
+    assert Wait(request(), "zone:GB").resume(first.state()).standing == first.standing

@@ -16,6 +16,9 @@ class StateStore:
     def get(self, key: str, default: Any = None) -> Any:
         return self.values.get(key, default)
 
+    def delete(self, key: str) -> None:
+        self.values.pop(key, None)
+
     def set(self, key: str, value: Any, *, retention: timedelta | None = None) -> None:
         assert value is not None
         self.values[key] = value

@@ -79,3 +79,15 @@ def test_retries_are_two_unless_the_dag_says_otherwise() -> None:
     assert sensor().retries == 2
     with DAG("a_dag", default_args={"retries": 0}, schedule=None):
         assert sensor().retries == 0
+
+
+def test_a_retry_refuses_what_the_first_try_refused() -> None:
+    context = task_context()
+    for _ in range(3):
+        with pytest.raises(InvalidRequestError, match="'nowhere' is not defined"):
+            sensor(carbon_conn_id="nowhere").execute(context)
+
+
+def test_a_shadow_only_tells_of_a_connection_that_is_missing() -> None:
+    record = sensor(carbon_conn_id="nowhere", carbon_mode="shadow").execute(task_context())
+    assert "'nowhere' is not defined" in record["reason"]

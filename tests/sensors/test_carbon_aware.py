@@ -151,7 +151,7 @@ def test_a_start_after_the_delay_is_not_in_time_even_where_the_deadline_would_al
     one = sensor(max_delay="1h", deadline="20h")
     deferral(one, context)
     kept = context["task_state_store"].values["carbon_wait"]
-    for name in ("ready_at", "earliest_start", "latest_start"):
+    for name in ("ready_at", "earliest_start", "latest_start", "limit"):
         kept[name] = (datetime.fromisoformat(kept[name]) - 5 * HOUR).isoformat()
     assert not one.execute_complete(context, {"broken": "x"})["in_time"]
 
@@ -191,3 +191,29 @@ def test_a_worker_that_defers_and_resumes_imports_neither_numpy_nor_httpx(reposi
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+def test_a_backfill_that_does_not_wait_is_not_refused_for_its_old_tick() -> None:
+    run_after = datetime.now(UTC) - 999 * HOUR
+    asked = {"max_delay": None, "deadline": (run_after + 8 * HOUR).isoformat()}
+    record = sensor(**asked).execute(task_context(run_type="backfill", run_after=run_after))
+    assert "backfill" in record["reason"]
+
+
+def test_no_start_comes_before_the_earliest_even_where_it_is_too_near_for_a_trigger() -> None:
+    now = datetime.now(UTC)
+    earliest = now + timedelta(seconds=2)
+    one = sensor(max_delay=None, deadline=earliest + HOUR + timedelta(seconds=1), earliest_start=earliest)
+    record = one.execute(task_context(run_after=now))
+    assert datetime.fromisoformat(record["started_at"]) >= earliest
+    assert record["in_time"]
+
+
+def test_a_start_beyond_the_delay_is_late_though_the_margin_gave_way() -> None:
+    context = task_context()
+    one = sensor(max_delay="1m")
+    one.execute(context)
+    kept = context["task_state_store"].values["carbon_wait"]
+    for name in ("ready_at", "earliest_start", "latest_start", "limit"):
+        kept[name] = (datetime.fromisoformat(kept[name]) - timedelta(minutes=4)).isoformat()
+    assert not one.execute_complete(context, {"broken": "x"})["in_time"]

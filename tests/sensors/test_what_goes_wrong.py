@@ -105,9 +105,10 @@ def test_a_rescheduled_wait_that_wakes_after_its_latest_start_keeps_its_record(m
     deferral(sensor(), task_context(store=store))
     kept = store.values["carbon_wait"]
     for name in ("ready_at", "earliest_start", "latest_start"):
-        kept[name] = (datetime.fromisoformat(kept[name]) - 9 * HOUR).isoformat()
+        kept[name] = (datetime.fromisoformat(kept[name]) - 8 * HOUR + MARGIN).isoformat()
     start = datetime.fromisoformat(kept["latest_start"])
     store.values["carbon_plan"] = {
+        "location": "azure:uksouth", "duration_seconds": 3600.0,
         "standing": [start.isoformat(), (start + HOUR).isoformat(), 10.0],
         "baseline": 100.0, "replans": 1, "decisions": 3, "notes": [],
         "reason": "it will be clean", "origin": {"zone": "GB"},

@@ -140,3 +140,16 @@ def test_an_empty_chain_and_a_moment_without_a_timezone_are_refused() -> None:
         Fallback([])
     with pytest.raises(InvalidRequestError, match="now: "):
         asyncio.run(Fallback([Typical()]).forecast(GB, now=datetime(2026, 1, 1), until=NOON))  # noqa: DTZ001
+
+
+class Hanging(Failing):
+    async def forecast(self, location: Location, *, now: datetime, until: datetime) -> Forecast:
+        await asyncio.sleep(60)
+        raise self.fail()
+
+
+def test_a_source_that_hangs_leaves_the_next_one_its_share_of_the_time() -> None:
+    chain = Fallback([Hanging("slow", SourceUnavailableError("x")), Typical()], patience=timedelta(seconds=0.4))
+    answer = asyncio.run(chain.forecast(GB, now=NOON, until=NOON + HOUR))
+    assert answer.kind is Kind.TYPICAL
+    assert "slow: no answer within" in answer.source
