@@ -134,25 +134,33 @@ def belief_once(request: WaitRequest, issues: list[Issue]) -> tuple[datetime, in
     return ours(request, [issue for issue in issues if issue.usable_from <= request.ready_at])
 
 
+def cold(request: WaitRequest, issues: list[Issue]) -> tuple[datetime, int]:
+    """Follow ``policy.decide`` with nothing learned before the job was ready."""
+    newest = sum(issue.usable_from <= request.ready_at for issue in issues) - 1
+    return ours(request, learn([(issue.usable_from, issue.forecast) for issue in issues[newest:]]))
+
+
 def main(folder: Path) -> None:
     found = stretches(folder)
     if not found:
         sys.exit(f"{folder}: no forecasts_*.csv here; name the folder that holds them")
     print("share of the oracle's saving kept [%] (moves per job)")
-    heads = "".join(f"{head:>15}" for head in ("newest says so", "beyond 2 %", "belief once", "decide"))
+    heads = "".join(f"{head:>15}" for head in ("newest says so", "beyond 2 %", "belief once", "decide cold", "decide"))
     print(f"{'stretch':<12}{'run':>5}{'slack':>6}{'jobs':>6}{'once':>8}{heads}{'- once':>8}")
-    policies = once, plain(0.0), plain(0.02), belief_once, ours
-    differences = []
+    policies = once, plain(0.0), plain(0.02), belief_once, cold, ours
+    differences, unlearned = [], []
     for stretch in found:
         for duration in DURATIONS:
             for slack in SLACKS:
                 requests = jobs(stretch, duration, slack)
                 one, *others = (kept(stretch, requests, policy) for policy in policies)
                 differences.append(others[-1].percent - one.percent)
+                unlearned.append(others[-2].percent - one.percent)
                 columns = "".join(f"{other.percent:8.1f} ({other.moves:.2f})" for other in others)
                 hours = f"{duration // HALF_HOUR / 2:>3.0f} h{slack // HALF_HOUR / 2:>4.0f} h{len(requests):>6}"
                 print(f"{stretch.name:<12}{hours}{one.percent:>8.1f}{columns}{differences[-1]:>+8.1f}")
-    print(f"decide less planning once: worst {min(differences):+.1f}, mean {np.mean(differences):+.1f} points")
+    for name, rows in (("decide", differences), ("decide cold", unlearned)):
+        print(f"{name} less planning once: worst {min(rows):+.1f}, mean {np.mean(rows):+.1f} points")
 
     issue, later = found[0].issues[-2:]
     request = jobs(found[0], DURATIONS[2], SLACKS[1])[0]
