@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: Pauses before a request is tried again that met a busy database [s].
+BUSY_PAUSES = (0.5, 1.0, 2.0, 4.0)
 FINISHED = frozenset({"success", "failed"})
 # A proxy in the environment would swallow requests to a server on this machine.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -68,10 +70,15 @@ class AirflowApi:
         :param path: segments, each encoded on its own: ids hold ``:``, ``+`` and ``/``.
         :raises LocalAirflowError: if Airflow answers with an error, which it quotes.
         """
-        status, answer = self._ask(method, path, body, query)
-        if status >= 400:
-            raise LocalAirflowError(f"{method} /{'/'.join(path)}: {status} {answer}")
-        return answer
+        for pause in (*BUSY_PAUSES, None):
+            status, answer = self._ask(method, path, body, query)
+            if status < 400:
+                return answer
+            if pause is None or status != 500 or "Database error" not in str(answer):
+                break
+            # SQLite lets one writer in at a time and turns the others away; what it refused was not done.
+            time.sleep(pause)
+        raise LocalAirflowError(f"{method} /{'/'.join(path)}: {status} {answer}")
 
     def health(self) -> dict[str, Any]:
         """Tell how the components are; needs no login.
