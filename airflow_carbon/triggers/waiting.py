@@ -149,8 +149,15 @@ class Waiting:
             store.delete(STANDING)
             return self._record(promise, wait.record())
         self._log.info("%s", wait.reason)
+        look = wait.next_look(now, max(patience, self._pause, min_defer()))
+        if look - now < min_defer():
+            # The start is so near that Airflow would call the task back before it has noted that it let go.
+            time.sleep(max(0.0, (look - datetime.now(UTC)).total_seconds()))
+            wait.due(look)
+            store.delete(STANDING)
+            return self._record(promise, wait.record())
         store.set(STANDING, wait.state())
-        raise AirflowRescheduleException(wait.next_look(now, max(patience, self._pause)))
+        raise AirflowRescheduleException(look)
 
     def _shadow(self, promise: Promise, ids: Sequence[str], location: Location, now: datetime) -> dict[str, Any]:
         """Decide and record, and never delay nor fail: nobody rolls out a shadow that can break what it watches."""

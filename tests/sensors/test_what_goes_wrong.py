@@ -118,3 +118,19 @@ def test_a_rescheduled_wait_that_wakes_after_its_latest_start_keeps_its_record(m
     assert record["promised_saving_percent"] == 90.0
     assert record["zone"] == "GB"
     assert record["reason"].startswith("started as planned: 90 % cleaner")
+
+
+def test_a_start_too_near_to_reschedule_for_is_waited_for_on_the_worker(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Airflow fails a task that it calls back before it has noted that the task let go."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    start = now + timedelta(seconds=4)
+    rows = [f"{(now + timedelta(seconds=s)).isoformat()},{10 if 4 <= s < 3604 else 100}" for s in range(4000)]
+    (tmp_path / "own.csv").write_text("\n".join(["timestamp,intensity", *rows]))
+    extra = {"path": str(tmp_path / "own.csv")}
+    monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps({"conn_type": "carbon_history", "extra": extra}))
+    one = sensor(deferrable=False, carbon_conn_id="mine", spread=False, min_saving_percent=0)
+    record = one.execute(task_context())
+    assert datetime.fromisoformat(record["started_at"]) >= start
+    assert record["reason"].startswith("started as planned")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Param, task
@@ -20,7 +21,9 @@ PARAMS = {
 
 def templated(**more: Any) -> dict[str, Any]:
     asked = {name: f"{{{{ params.{name} }}}}" for name in ("location", "duration", "on_outage")}
-    return {"task_id": "wait", "carbon_conn_id": "{{ params.conn_id }}", **asked, **more}
+    # SQLite turns a second writer away now and then, which fails a try of Airflow's own making: do not sit out minutes.
+    soon = {"retry_delay": timedelta(seconds=5)}
+    return {"task_id": "wait", "carbon_conn_id": "{{ params.conn_id }}", **soon, **asked, **more}
 
 
 @task
