@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_carbon import __version__
-from airflow_carbon.hooks.fields import HISTORY_FIELDS, TYPICAL_FIELDS, Field
-
-_HIDDEN = ["host", "schema", "port", "login", "password", "extra"]
+from airflow_carbon.hooks.forms import FORMS
 
 
 def _option(description: str, default: str, example: str | None = None) -> dict[str, Any]:
@@ -17,16 +15,6 @@ def _option(description: str, default: str, example: str | None = None) -> dict[
         "type": "string",
         "example": example,
         "default": default,
-    }
-
-
-def _connection_type(kind: str, hook: str, name: str, fields: tuple[Field, ...]) -> dict[str, Any]:
-    return {
-        "connection-type": kind,
-        "hook-class-name": hook,
-        "hook-name": name,
-        "ui-field-behaviour": {"hidden-fields": _HIDDEN},
-        "conn-fields": {field.name: field.as_conn_field() for field in fields},
     }
 
 
@@ -50,28 +38,11 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [
             {
                 "integration-name": name,
-                "python-modules": [
-                    "airflow_carbon.hooks.typical",
-                    "airflow_carbon.hooks.history",
-                    "airflow_carbon.hooks.sci",
-                ],
+                "python-modules": [*(form.hook.rpartition(".")[0] for form in FORMS), "airflow_carbon.hooks.sci"],
             }
         ],
         "triggers": [{"integration-name": name, "python-modules": ["airflow_carbon.triggers.carbon_window"]}],
-        "connection-types": [
-            _connection_type(
-                "carbon_typical",
-                "airflow_carbon.hooks.typical.TypicalHook",
-                "Carbon: typical profiles (offline)",
-                TYPICAL_FIELDS,
-            ),
-            _connection_type(
-                "carbon_history",
-                "airflow_carbon.hooks.history.HistoryHook",
-                "Carbon: your own series (CSV)",
-                HISTORY_FIELDS,
-            ),
-        ],
+        "connection-types": [form.as_connection_type() for form in FORMS],
         "extra-links": ["airflow_carbon.hooks.source_link.CarbonSourceLink"],
         "cli": ["airflow_carbon.cli.commands.airflow_commands"],
         "config": {
@@ -91,6 +62,12 @@ def get_provider_info() -> dict[str, Any]:
                         "The least life of a trigger; one that fires at once can meet a scheduler that has not noted "
                         "the deferral yet.",
                         "30s",
+                    ),
+                    "callables": _option(
+                        "Modules or functions, comma-separated dotted paths, that connections of type carbon_callable "
+                        "may name; empty for none.",
+                        "",
+                        "my_company.grid",
                     ),
                     "state_dir": _option(
                         "Where this host keeps what outlives a process; empty for AIRFLOW_HOME/carbon.", ""

@@ -130,6 +130,28 @@ COMMANDS = (
         "airflow_carbon.cli.forecast.run",
     ),
     Command(
+        "intensity",
+        "How clean places are",
+        "Show the carbon intensity of places, all asked at once: at present, over the past, or over what is to come. "
+        "One without an answer is shown with the reason; exits with 1 if none has an answer.",
+        (
+            _argument("locations", nargs="+", metavar="LOCATION", help=f"places, each {_WHERE}"),
+            _argument("--history", metavar="TIME", help="the past: week, month, or a duration (24h, 7d)"),
+            _argument("--forecast", metavar="DURATION", help="what is to come, over a duration (8h)"),
+            _argument(
+                "--sort",
+                action="store_true",
+                help="cleanest first, by numbers that compare where the source has them; others are ordered apart",
+            ),
+            _CSV,
+            _REPLAY,
+            _CONN_ID,
+            _NOW,
+            _JSON,
+        ),
+        "airflow_carbon.cli.intensity.run",
+    ),
+    Command(
         "doctor",
         "Check this installation",
         "Check Airflow, its triggerer, the [carbon] options and the connections, and make one plan. "

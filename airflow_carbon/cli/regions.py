@@ -12,7 +12,7 @@ from airflow_carbon.cli.document import print_document
 from airflow_carbon.cli.source import asked, now_of
 from airflow_carbon.cli.table import table
 from airflow_carbon.core.moment import in_words, parse_duration, parse_moment_after
-from airflow_carbon.core.placement import Placement, Ranking, rank_placements
+from airflow_carbon.core.placement import Placement, Ranking, of_one_sort, rank_placements
 from airflow_carbon.core.units import Kind
 from airflow_carbon.exceptions import InvalidRequestError, NoFeasibleWindowError
 from airflow_carbon.sources.candidates import candidates
@@ -38,12 +38,14 @@ def run(args: Namespace) -> int:
         )
     names = _names(args)
     until = deadline or now + duration
+    allowed = None if args.allowed_countries is None else args.allowed_countries.split(",")
+    found = asked(args, now, lambda source: candidates(source, names, now=now, until=until), ranking=True)
     ranking = rank_placements(
-        asked(args, now, lambda source: candidates(source, names, now=now, until=until), ranking=True),
+        of_one_sort(found, allowed_countries=allowed),
         duration=duration,
         earliest_start=now,
         deadline=deadline,
-        allowed_countries=None if args.allowed_countries is None else args.allowed_countries.split(","),
+        allowed_countries=allowed,
     )
     if args.json:
         print_document(document(ranking, now, duration.total_seconds(), deadline))

@@ -224,6 +224,11 @@ class Forecast:
         return self.signal == other.signal and self.accounting == other.accounting
 
 
+def issuer(source: str) -> str:
+    """Name who issued an answer, from its ``source``: without its details, and what failed before it in a chain."""
+    return source.partition(" (after ")[0].partition(",")[0]
+
+
 def _checked(intensity: ArrayLike, zone: str) -> NDArray[np.float64]:
     try:
         values = np.array(intensity, dtype=np.float64)

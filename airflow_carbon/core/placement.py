@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +122,44 @@ class Ranking:
     def records(self) -> list[dict[str, Any]]:
         """Give every placement as plain JSON values."""
         return [placement.record() for placement in self.placements]
+
+
+def of_one_sort(
+    candidates: Sequence[Candidate], *, allowed_countries: Collection[str] | None = None
+) -> list[Candidate]:
+    """Keep the intensities that most candidates share the meaning of, and reject the others with the reason.
+
+    A chain of sources can answer one region with other numbers than the rest; that must not fail the whole choice.
+
+    :param allowed_countries: only candidates in them count; None counts all.
+    """
+    countries = None if allowed_countries is None else {country.strip().upper() for country in allowed_countries}
+    sorts: list[tuple[Forecast, int]] = []
+    for candidate in candidates:
+        forecast = candidate.forecast
+        if forecast is None or (countries is not None and candidate.country.upper() not in countries):
+            continue
+        known = next((index for index, (one, _) in enumerate(sorts) if one.comparable_with(forecast)), None)
+        if known is None:
+            sorts.append((forecast, 1))
+        else:
+            sorts[known] = sorts[known][0], sorts[known][1] + 1
+    if len(sorts) < 2:
+        return list(candidates)
+    chosen, _ = max(sorts, key=lambda sort: sort[1])
+    return [
+        candidate
+        if candidate.forecast is None or candidate.forecast.comparable_with(chosen)
+        else replace(candidate, forecast=None, rejected=f"{NO_DATA}{_unlike(candidate.forecast, chosen)}")
+        for candidate in candidates
+    ]
+
+
+def _unlike(one: Forecast, chosen: Forecast) -> str:
+    return (
+        f"{one.signal} intensity ({one.accounting}) from {one.source} does not compare with {chosen.signal} "
+        f"({chosen.accounting}) of the others"
+    )
 
 
 def rank_placements(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_carbon.core.forecast import issuer
 from airflow_carbon.core.moment import parse_moment
 from airflow_carbon.core.policy import Action, Decision, decide
 from airflow_carbon.core.request import OnOutage, WaitRequest
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: A record keeps this many notes; a source that fails for days must not fill the metadata database.
 MAX_NOTES = 20
+#: And this many sources that served before the last one.
+MAX_EARLIER = 10
 #: A start this much later than planned is another one, on other power than was promised.
 MISSED = timedelta(minutes=2)
 
@@ -45,9 +48,11 @@ class Wait:
     fault: str = ""
     notes: list[str] = field(default_factory=list)
     origin: dict[str, Any] = field(default_factory=dict)
+    earlier: list[dict[str, Any]] = field(default_factory=list)
 
     def decide(self, forecast: Forecast, now: datetime, error: ForecastError | None = None) -> Decision:
         """Decide again on a new answer of the source, and keep what follows from it."""
+        self._change_source(forecast, now)
         planned = self.standing
         decision = decide(self.request, forecast, now=now, standing=planned, error=error)
         self.decisions += 1
@@ -68,6 +73,25 @@ class Wait:
             "issued_at": forecast.issued_at.isoformat() if forecast.issued_at else None,
         }
         return decision
+
+    def _change_source(self, forecast: Forecast, now: datetime) -> None:
+        """Note that another source speaks; where its numbers mean something else, forget all that came before."""
+        before, after = self.origin.get("source"), forecast.source
+        meant = self.origin.get("signal"), self.origin.get("accounting")
+        means = str(forecast.signal), str(forecast.accounting)
+        if before is None or (issuer(before), meant) == (issuer(after), means):
+            return
+        self.earlier = [*self.earlier, {**self.origin, "until": now.isoformat(timespec="seconds")}][-MAX_EARLIER:]
+        said = f"{now.isoformat(timespec='seconds')}: {issuer(before)} gave way to {after}"
+        if meant == means:
+            self.note(said)
+            return
+        self.note(
+            f"{said}; {means[0]} intensity ({means[1]}) does not compare with {meant[0]} ({meant[1]}): planned from "
+            "scratch, baseline too"
+        )
+        self.replans += self.standing is not None
+        self.standing = self.baseline_intensity_g_per_kwh = None
 
     def run(self, reason: str) -> None:
         """End the wait for a reason that lies outside the forecast."""
@@ -167,6 +191,7 @@ class Wait:
             "replans": self.replans,
             "reason": self.reason,
             "notes": list(self.notes),
+            "earlier_sources": list(self.earlier),
         }
 
     def state(self) -> dict[str, Any]:
@@ -183,6 +208,7 @@ class Wait:
             "notes": self.notes,
             "reason": self.reason,
             "origin": self.origin,
+            "earlier": self.earlier,
         }
 
     def resume(self, state: dict[str, Any] | None) -> Wait:
@@ -196,6 +222,7 @@ class Wait:
             ):
                 return self
             notes, reason, origin = [str(note) for note in state["notes"]], str(state["reason"]), dict(state["origin"])
+            earlier = [dict(one) for one in state.get("earlier", ())]
             baseline = None if state["baseline"] is None else float(state["baseline"])
             replans, decisions, standing = int(state["replans"]), int(state["decisions"]), None
             if state["standing"]:
@@ -206,7 +233,7 @@ class Wait:
             self.note("the kept plan could not be read; planned anew")
             return self
         self.notes, self.reason, self.origin, self.baseline_intensity_g_per_kwh = notes, reason, origin, baseline
-        self.replans, self.decisions, self.standing = replans, decisions, standing
+        self.replans, self.decisions, self.standing, self.earlier = replans, decisions, standing, earlier
         return self
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,12 +14,14 @@ from airflow_carbon.core.location import Location
 from airflow_carbon.core.moment import in_words
 from airflow_carbon.exceptions import CarbonError, InvalidRequestError
 from airflow_carbon.hooks.asking import asked_in_time
-from airflow_carbon.hooks.fields import Field, read_fields
+from airflow_carbon.hooks.fields import Field, read_field, read_fields
+from airflow_carbon.hooks.settings import state_dir
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from airflow_carbon.sources.base import CarbonSource
+    from airflow_carbon.sources.shelf import Shelf
 
 
 class CarbonHook(BaseHook):
@@ -35,7 +39,10 @@ class CarbonHook(BaseHook):
     #: What the answers of this hook's source call themselves.
     source_name: ClassVar[str] = ""
     hook_name: ClassVar[str] = "Carbon intensity"
+    #: Kept in the connection's extra.
     fields: ClassVar[Iterable[Field]] = ()
+    #: Those of Airflow's own fields that are used, by their attribute of the connection: ``{"password": Field(...)}``.
+    standard: ClassVar[Mapping[str, Field]] = {}
     #: Asked by :meth:`test_connection` where the connection itself names no zone.
     probe: ClassVar[str] = "zone:GB"
 
@@ -58,9 +65,14 @@ class CarbonHook(BaseHook):
 
         :raises InvalidRequestError: naming the connection and the field that is wrong.
         """
-        connection = self.connection
-        extra = None if connection is None else connection.extra
-        return read_fields(extra, self.fields, self.carbon_conn_id or self.conn_type)
+        connection, conn_id = self.connection, self.carbon_conn_id or self.conn_type
+        settings = read_fields(None if connection is None else connection.extra, self.fields, conn_id)
+        for attribute, field in self.standard.items():
+            given = None if connection is None else getattr(connection, attribute)
+            if attribute == "host" and given and connection is not None and connection.port:
+                given = f"{given}:{connection.port}"
+            settings[field.name] = read_field(field, given, conn_id)
+        return settings
 
     def source(self) -> CarbonSource:
         """Build the source that these settings describe.
@@ -73,6 +85,19 @@ class CarbonHook(BaseHook):
         """Build the source whose answers for different zones may be ranked against each other."""
         return self.source()
 
+    def shelf(self) -> Shelf | None:
+        """Give the folder in which all processes of this host share what the source answers; None shares nothing.
+
+        It is another one as soon as a setting differs, but for a secret: a new password does not change an answer.
+        """
+        from airflow_carbon.sources.shelf import Shelf
+
+        secret = {field.name for field in (*self.fields, *self.standard.values()) if field.secret}
+        settings = sorted((name, repr(value)) for name, value in self.settings().items() if name not in secret)
+        digest = hashlib.sha256(repr((self.conn_type, self.carbon_conn_id, settings)).encode()).hexdigest()[:12]
+        named = re.sub(r"[^A-Za-z0-9]+", "-", self.carbon_conn_id or self.conn_type)[:60]
+        return Shelf(state_dir() / "cache" / f"{named}-{digest}")
+
     def source_url(self, location: Location) -> str:
         """Give a page about this source's data, for the link in Airflow's task view; empty for none."""
         return ""
@@ -80,11 +105,15 @@ class CarbonHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Ask the source for its next day, and tell in words what it answered."""
         try:
-            return True, asked_in_time(self._probe(self.source()))
+            return True, asked_in_time(self.probed(self.source()))
         except CarbonError as error:
             return False, str(error)
 
-    async def _probe(self, source: CarbonSource) -> str:
+    async def probed(self, source: CarbonSource) -> str:
+        """Ask what proves that this connection can plan, and tell in one sentence what came.
+
+        :raises CarbonError: if it cannot.
+        """
         zone = self.settings().get("zone")
         location = Location.parse(f"zone:{zone}" if zone else self.probe)
         now = datetime.now(UTC)

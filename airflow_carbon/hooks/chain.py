@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from airflow_carbon.core.units import Kind
 from airflow_carbon.exceptions import InvalidRequestError, SourceUnavailableError
 from airflow_carbon.hooks.carbon import CarbonHook
+from airflow_carbon.hooks.forms import FORMS, TYPICAL
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
+    from airflow_carbon.core.forecast import Forecast
     from airflow_carbon.core.location import Location
     from airflow_carbon.sources.base import CarbonSource
 
@@ -26,10 +29,7 @@ log = logging.getLogger(__name__)
 DEFAULT_CONN_ID = "carbon_default"
 
 #: This package's own connection types; those of other packages are found through Airflow's providers.
-HOOKS = {
-    "carbon_typical": "airflow_carbon.hooks.typical.TypicalHook",
-    "carbon_history": "airflow_carbon.hooks.history.HistoryHook",
-}
+HOOKS = {form.conn_type: form.hook for form in FORMS}
 
 
 def conn_ids(carbon_conn_id: str | Iterable[str] | None) -> tuple[str, ...]:
@@ -107,14 +107,35 @@ def hook_of(connection: Connection) -> CarbonHook:
 def source_of(hooks: Sequence[CarbonHook], *, ranking: bool = False) -> CarbonSource:
     """Compose the hooks' sources: each cached, the next one asked where one is unavailable.
 
-    :param ranking: the answers for different zones are to be ranked against each other.
+    Where none answers, the last good forecast does, then a typical profile that was calibrated for the zone.
+
+    :param ranking: the answers for different zones are to be ranked against each other; a profile of one zone alone
+        does not compare.
     :raises InvalidRequestError: naming the connection and the field that is wrong.
     """
     from airflow_carbon.sources.cached import Cached
-    from airflow_carbon.sources.fallback import Fallback
+    from airflow_carbon.sources.fallback import Fallback, LastResort
+    from airflow_carbon.sources.host_cache import HostCache
+    from airflow_carbon.sources.last_good import LastGood
+    from airflow_carbon.sources.typical_day import TypicalDay
 
-    sources = [Cached(hook.ranking_source() if ranking else hook.source()) for hook in hooks]
-    return sources[0] if len(sources) == 1 else Fallback(sources)
+    def cached(hook: CarbonHook) -> Cached:
+        shelf = hook.shelf()
+        source = hook.ranking_source() if ranking else hook.source()
+        return Cached(source, host=None if shelf is None else HostCache(shelf))
+
+    sources = [cached(hook) for hook in hooks]
+    if all(_is_typical(hook) for hook in hooks):
+        return sources[0] if len(sources) == 1 else Fallback(sources)
+    last_resorts: list[LastResort] = [LastGood(sources)]
+    if not ranking:
+        last_resorts.append(TypicalDay())
+    return Fallback(sources, last_resorts=last_resorts)
+
+
+def stands_in(hooks: Sequence[CarbonHook], answer: Forecast) -> bool:
+    """Tell whether an answer is a typical profile in place of what was asked for."""
+    return answer.kind is Kind.TYPICAL and not any(_is_typical(hook) for hook in hooks)
 
 
 def source_url(hooks: Sequence[CarbonHook], location: Location, source: str) -> str:
@@ -126,6 +147,10 @@ def source_url(hooks: Sequence[CarbonHook], location: Location, source: str) -> 
         if source.startswith(hook.source_name):
             return hook.source_url(location)
     return ""
+
+
+def _is_typical(hook: CarbonHook) -> bool:
+    return hook.conn_type == TYPICAL.conn_type
 
 
 def _unreadable(conn_id: str, error: Exception) -> SourceUnavailableError:

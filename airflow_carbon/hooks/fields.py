@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from airflow_carbon.core.moment import parse_moment
+from airflow_carbon.core.moment import parse_duration, parse_moment
 from airflow_carbon.exceptions import InvalidRequestError
 
 
@@ -51,6 +52,38 @@ def moment_or_now(value: Any, name: str) -> datetime | str:
     return "now" if value == "now" else moment(value, name)
 
 
+def duration(value: Any, name: str) -> timedelta:
+    """Read a duration such as ``30m``."""
+    return parse_duration(value if isinstance(value, timedelta) else text(value, name), name)
+
+
+def address(value: Any, name: str) -> str:
+    """Read the address of a service; ``https`` where no scheme is written."""
+    written = text(value, name).rstrip("/")
+    with_scheme = written if "://" in written else f"https://{written}"
+    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", with_scheme):
+        raise InvalidRequestError(f"{name}: {written[:80]!r} is no address; write for example https://host.example")
+    return with_scheme
+
+
+def dotted_path(value: Any, name: str) -> str:
+    """Read the dotted path of a function."""
+    path = text(value, name)
+    if not re.fullmatch(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+", path):
+        raise InvalidRequestError(f"{name}: {value!r} is no dotted path; write for example my_company.grid.intensity")
+    return path
+
+
+def region_or_postcode(value: Any, name: str) -> str:
+    """Read a region's id (1 to 17) or the outward part of a postcode, in Great Britain."""
+    written = (str(value) if isinstance(value, int) else text(value, name)).upper()
+    if not re.fullmatch(r"[1-9]|1[0-7]|[A-Z]{1,2}[0-9][0-9A-Z]?", written):
+        raise InvalidRequestError(
+            f"{name}: {str(value)[:20]!r} must be an id of 1 to 17, or the first half of a postcode alone, such as SE1"
+        )
+    return written
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """Declare one field of a connection form; it is kept in the connection's extra under its name.
@@ -62,6 +95,7 @@ class Field:
     :param default: the setting where the field is left empty.
     :param required: refuse the connection where the field is left empty.
     :param choices: the values allowed; empty allows all that ``read`` does.
+    :param secret: the form hides what is typed, and no message repeats it.
     """
 
     name: str
@@ -71,6 +105,7 @@ class Field:
     default: Any = None
     required: bool = False
     choices: tuple[str, ...] = ()
+    secret: bool = False
 
     def as_conn_field(self) -> dict[str, Any]:
         """Give the entry of ``conn-fields`` in the provider metadata."""
@@ -79,6 +114,8 @@ class Field:
             schema["enum"] = list(self.choices)
         if isinstance(self.default, (str, int, float)):
             schema["default"] = self.default
+        if self.secret:
+            schema["format"] = "password"
         return {"label": self.label, "description": self.description, "schema": schema}
 
 
@@ -98,20 +135,24 @@ def read_fields(extra: str | None, fields: Iterable[Field], conn_id: str) -> dic
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known fields: {', '.join(known) or 'none'}"
             raise InvalidRequestError(f"connection {conn_id!r}: unknown field {name!r}; {hint}")
-    settings: dict[str, Any] = {}
-    for name, field in known.items():
-        value = given.get(name)
-        if value is None or value == "":
-            if field.required:
-                raise InvalidRequestError(f"connection {conn_id!r}: field {name!r} is needed: {field.description}")
-            settings[name] = field.default
-            continue
-        settings[name] = field.read(value, f"connection {conn_id!r}: field {name!r}")
-        if field.choices and settings[name] not in field.choices:
-            raise InvalidRequestError(
-                f"connection {conn_id!r}: field {name!r}: {value!r} must be one of {', '.join(field.choices)}"
-            )
-    return settings
+    return {name: read_field(field, given.get(name), conn_id) for name, field in known.items()}
+
+
+def read_field(field: Field, value: Any, conn_id: str) -> Any:
+    """Read one field.
+
+    :param value: what the user wrote; None or empty for nothing.
+    :raises InvalidRequestError: naming the connection and the field, if it is needed and empty, or wrong.
+    """
+    if value is None or value == "":
+        if field.required:
+            raise InvalidRequestError(f"connection {conn_id!r}: field {field.name!r} is needed: {field.description}")
+        return field.default
+    where = f"connection {conn_id!r}: field {field.name!r}"
+    setting = field.read(value, where)
+    if field.choices and setting not in field.choices:
+        raise InvalidRequestError(f"{where}: {value!r} must be one of {', '.join(field.choices)}")
+    return setting
 
 
 def _given(extra: str | None, conn_id: str) -> Mapping[str, Any]:
@@ -126,31 +167,3 @@ def _given(extra: str | None, conn_id: str) -> Mapping[str, Any]:
     if not isinstance(given, dict):
         raise InvalidRequestError(f"connection {conn_id!r}: its extra must be a JSON object, for example {{}}")
     return given
-
-
-SPEED = Field("speed", "Speed", "How many times faster than the clock to play, for demos.", positive_number, 1.0)
-TYPICAL_FIELDS = (
-    SPEED,
-    Field("played_since", "Played since", "Moment on the clock at which playing begins (ISO 8601).", moment),
-    Field("plays_from", "Plays from", "Moment of the profile that is played first (ISO 8601).", moment),
-)
-HISTORY_FIELDS = (
-    Field("path", "Path", "CSV file of timestamp, intensity [gCO2eq/kWh].", required=True),
-    Field("zone", "Zone", "Grid zone of the series; left empty, it answers for every location.", default=""),
-    Field("column", "Column", "Name of the intensity column; left empty, the usual names are tried.", default=""),
-    Field("timezone", "Timezone", "Timezone of stamps without one: UTC, Europe/Berlin.", timezone_name, ""),
-    Field(
-        "gaps",
-        "Gaps",
-        "error: a series with a gap is refused; split: the unbroken stretch that is asked for is used.",
-        default="error",
-        choices=("error", "split"),
-    ),
-    Field(
-        "replay",
-        "Replay",
-        "Moment at which the first row is taken to lie (ISO 8601), or: now. Left empty, the stamps hold as they are.",
-        moment_or_now,
-    ),
-    SPEED,
-)

@@ -9,32 +9,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_carbon.hooks.carbon import CarbonHook
-from airflow_carbon.hooks.fields import HISTORY_FIELDS
+from airflow_carbon.hooks.forms import HISTORY
 from airflow_carbon.hooks.settings import state_dir
+from airflow_carbon.hooks.stored_file import StoredFile
 
 if TYPE_CHECKING:
     from airflow_carbon.sources.base import CarbonSource
+    from airflow_carbon.sources.history import TextFile
+    from airflow_carbon.sources.shelf import Shelf
 
 #: A moment this near to the clock's is meant as now.
 NOW = timedelta(minutes=1)
 
 
 class HistoryHook(CarbonHook):
-    """Serve a CSV file of timestamp and intensity, as stamped or replayed."""
+    """Serve a CSV file of timestamp and intensity, as stamped or replayed; on this host or in object storage."""
 
     conn_type = "carbon_history"
     source_name = "history"
-    hook_name = "Carbon: your own series (CSV)"
-    fields = HISTORY_FIELDS
+    hook_name = HISTORY.title
+    fields = HISTORY.fields
 
     def source(self) -> CarbonSource:
-        """Build the source over the file; nothing is read yet."""
+        """Build the source over the file; nothing is read yet.
+
+        :raises InvalidRequestError: naming the field that is wrong, or the package that the path's scheme needs.
+        """
         from airflow_carbon.sources.history import History
         from airflow_carbon.sources.replayed import Replayed
 
         settings = self.settings()
         history = History(
-            Path(settings["path"]).expanduser(),
+            self._file(settings),
             zone=settings["zone"],
             column=settings["column"],
             timezone=settings["timezone"],
@@ -48,6 +54,17 @@ class HistoryHook(CarbonHook):
             lambda asked: self._first_asked(settings, asked) if replay == "now" else replay,
             settings["speed"],
         )
+
+    def shelf(self) -> Shelf | None:
+        """Share what was read of an object store; a file of this host is read again as soon as it changes."""
+        return super().shelf() if "://" in self.settings()["path"] and self.settings()["replay"] is None else None
+
+    def _file(self, settings: dict[str, Any]) -> TextFile:
+        path = settings["path"]
+        if "://" not in path:
+            return Path(path).expanduser()
+        where = f"connection {self.carbon_conn_id!r}: field 'path'"
+        return StoredFile(path, settings["storage_conn_id"] or None, where)
 
     def _first_asked(self, settings: dict[str, Any], asked: datetime) -> datetime:
         """Keep the moment first asked about, so that every process of this host replays the same."""

@@ -60,5 +60,11 @@ def state_dir() -> Path:
     return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "carbon"
 
 
+def callables() -> tuple[str, ...]:
+    """Read ``[carbon] callables``: the modules, or the very functions, that a connection may name to be called."""
+    listed = conf.get(SECTION, "callables", fallback="")
+    return tuple(path for path in (one.strip() for one in listed.split(",")) if path)
+
+
 def _duration(option: str, fallback: str) -> timedelta:
     return parse_duration(conf.get(SECTION, option, fallback=fallback), f"[carbon] {option}", zero_allowed=True)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from airflow_carbon.hooks.carbon import CarbonHook
-from airflow_carbon.hooks.fields import TYPICAL_FIELDS
+from airflow_carbon.hooks.forms import TYPICAL
 
 if TYPE_CHECKING:
     from airflow_carbon.core.location import Location
@@ -21,8 +21,8 @@ class TypicalHook(CarbonHook):
 
     conn_type = "carbon_typical"
     source_name = "typical"
-    hook_name = "Carbon: typical profiles (offline)"
-    fields = TYPICAL_FIELDS
+    hook_name = TYPICAL.title
+    fields = TYPICAL.fields
 
     def source(self) -> CarbonSource:
         """Build the embedded source, played faster where the connection says so."""
@@ -42,6 +42,9 @@ class TypicalHook(CarbonHook):
         if settings["speed"] == 1.0 and plays_from == anchor:
             return typical
         return Played(typical, anchor=anchor, plays_from=plays_from, speed=settings["speed"])
+
+    def shelf(self) -> None:
+        """Share nothing: the profiles lie on every host."""
 
     def source_url(self, location: Location) -> str:
         """Give the page of the data behind the profiles."""

@@ -74,7 +74,7 @@ class BestRegionOperator(BaseOperator):
         :raises UnknownZoneError: if a region is in no table, with the nearest names.
         :raises NoFeasibleWindowError: if no candidate is left, with the reason of each.
         """
-        from airflow_carbon.core.placement import Ranking, rank_placements
+        from airflow_carbon.core.placement import Ranking, of_one_sort, rank_placements
         from airflow_carbon.hooks import chain
         from airflow_carbon.hooks.asking import asked_in_time
         from airflow_carbon.hooks.typical import TypicalHook
@@ -89,8 +89,9 @@ class BestRegionOperator(BaseOperator):
 
         def ranked(hooks: Sequence[CarbonHook]) -> Ranking:
             source = chain.source_of(hooks, ranking=True)
+            found = asked_in_time(candidates(source, names, now=now, until=deadline or now + duration))
             return rank_placements(
-                asked_in_time(candidates(source, names, now=now, until=deadline or now + duration)),
+                found if self.allow_mixed else of_one_sort(found, allowed_countries=countries),
                 duration=duration,
                 earliest_start=now,
                 deadline=deadline,

@@ -1,14 +1,15 @@
-"""A chain of sources: the next one answers where one cannot."""
+"""A chain of sources: the next one answers where one cannot, and a last resort where none can."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from airflow_carbon.core.moment import aware
 from airflow_carbon.exceptions import (
     CarbonError,
+    InvalidForecastError,
     InvalidRequestError,
     SourceResponseError,
     SourceUnavailableError,
@@ -25,8 +26,18 @@ if TYPE_CHECKING:
 
     _Answer = TypeVar("_Answer")
 
+#: What tells of a mistake in what was asked, and not of a service that fails.
+_MISTAKES = (InvalidRequestError, InvalidForecastError, UnknownZoneError)
 #: An error's words are cut here, since they travel with each answer.
 _LONGEST_REASON = 200
+
+
+class LastResort(Protocol):
+    """What is asked for a forecast where every source of the chain has failed; on this host, and at once."""
+
+    name: str
+
+    async def forecast(self, location: Location, *, now: datetime, until: datetime) -> Forecast: ...
 
 
 class Fallback:
@@ -38,13 +49,22 @@ class Fallback:
     :param sources: the chain, the preferred source first.
     :param patience: for the whole chain; each source has an equal share of it, so that one that hangs does not take
         the others with it.
+    :param last_resorts: asked in order for a forecast where no source answered, and at least one failed for another
+        reason than a mistake in the question. They know no past.
     :raises InvalidRequestError: if the chain is empty.
     """
 
-    def __init__(self, sources: Sequence[CarbonSource], *, patience: timedelta = timedelta(seconds=50)) -> None:
+    def __init__(
+        self,
+        sources: Sequence[CarbonSource],
+        *,
+        patience: timedelta = timedelta(seconds=50),
+        last_resorts: Sequence[LastResort] = (),
+    ) -> None:
         if not sources:
             raise InvalidRequestError("sources: the chain is empty; give at least one source")
         self.sources = tuple(sources)
+        self.last_resorts = tuple(last_resorts)
         self._share = patience.total_seconds() / len(self.sources)
         self.name = " > ".join(source.name for source in self.sources)
         self.refresh = min(source.refresh for source in self.sources)
@@ -75,7 +95,7 @@ class Fallback:
                 )
             return answer
 
-        return _labelled(*await self._first(location, ask))
+        return _labelled(*await self._first(location, ask, lambda last: last.forecast(location, now=now, until=until)))
 
     async def history(self, location: Location, *, start: datetime, end: datetime) -> Forecast:
         """Give the first account of ``[start, end)`` in the chain.
@@ -88,24 +108,42 @@ class Fallback:
         return _labelled(*await self._first(location, lambda source: source.history(location, start=start, end=end)))
 
     async def _first(
-        self, location: Location, ask: Callable[[CarbonSource], Awaitable[_Answer]]
+        self,
+        location: Location,
+        ask: Callable[[CarbonSource], Awaitable[_Answer]],
+        ask_last: Callable[[LastResort], Awaitable[_Answer]] | None = None,
     ) -> tuple[_Answer, Sequence[str]]:
         failures: list[str] = []
-        all_unknown = True
+        errors: list[CarbonError] = []
         for source in self.sources:
             try:
                 async with asyncio.timeout(self._share):
                     return await ask(source), failures
             except TimeoutError:
-                all_unknown = False
-                failures.append(f"{source.name}: no answer within {self._share:.0f} s")
+                errors.append(SourceUnavailableError(f"no answer within {self._share:.0f} s"))
             except CarbonError as error:
-                all_unknown = all_unknown and isinstance(error, UnknownZoneError)
-                failures.append(f"{source.name}: {_shortened(str(error) or type(error).__name__)}")
-        every = "; ".join(failures)
-        if all_unknown:
-            raise UnknownZoneError(f"{location}: no source knows it: {every}")
-        raise SourceUnavailableError(f"{location}: every source failed: {every}")
+                errors.append(error)
+            failures.append(_told(source.name, errors[-1]))
+        if all(isinstance(error, UnknownZoneError) for error in errors) and len(errors) > 1:
+            raise UnknownZoneError(f"{location}: no source knows it: {'; '.join(failures)}")
+        if all(isinstance(error, _MISTAKES) for error in errors):
+            if len(errors) == 1:
+                raise errors[0]
+        elif ask_last is not None:
+            for last in self.last_resorts:
+                try:
+                    return await ask_last(last), failures
+                except CarbonError as error:
+                    failures.append(_told(last.name, error))
+        if len(errors) == 1 and len(failures) == 1:
+            raise errors[0]
+        raise SourceUnavailableError(f"{location}: every source failed: {'; '.join(failures)}")
+
+
+def _told(name: str, error: CarbonError) -> str:
+    said = _shortened(str(error) or type(error).__name__)
+    # A service's own message begins with its name already.
+    return said if said.startswith(f"{name}:") else f"{name}: {said}"
 
 
 def _labelled(answer: Forecast, failures: Sequence[str]) -> Forecast:

@@ -12,6 +12,7 @@ from airflow_carbon.core.forecast import Forecast
 from airflow_carbon.core.moment import MICROSECOND, aware
 from airflow_carbon.core.units import Accounting, Kind, Signal
 from airflow_carbon.exceptions import (
+    CarbonError,
     InvalidForecastError,
     InvalidRequestError,
     SourceUnavailableError,
@@ -175,6 +176,8 @@ class History:
             text = self.file.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError:
             raise InvalidForecastError(f"{self.file.name}: not UTF-8 text; save the file as CSV in UTF-8") from None
+        except CarbonError:
+            raise
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise SourceUnavailableError(f"{self.file.name} cannot be read: {reason}") from error

@@ -11,8 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airflow_carbon.core.forecast import issuer
 from airflow_carbon.core.forecast_error import ForecastError
 from airflow_carbon.exceptions import CarbonError
+from airflow_carbon.sources.last_good import is_last_good
 
 if TYPE_CHECKING:
     from airflow_carbon.core.forecast import Forecast
@@ -39,7 +41,8 @@ class LearnedErrors:
         known = self._known.get(name)
         if known is None:
             known = self._read(name)
-        learned = known.observed(issue)
+        # What is repeated from earlier is no news of the source, and no proof of its accuracy.
+        learned = known if is_last_good(issue) else known.observed(issue)
         self._known[name] = learned
         if learned != known:
             self._write(name, learned)
@@ -62,6 +65,5 @@ class LearnedErrors:
 
 
 def _name(issue: Forecast, asked: Sequence[str]) -> str:
-    # Without what a chain adds about the sources that failed before this one.
-    issuer = json.dumps([*asked, issue.source.partition(" (after ")[0], issue.zone])
-    return f"error-{hashlib.sha256(issuer.encode()).hexdigest()[:16]}.json"
+    named = json.dumps([*asked, issuer(issue.source), issue.zone])
+    return f"error-{hashlib.sha256(named.encode()).hexdigest()[:16]}.json"

@@ -174,6 +174,8 @@ class CarbonWindowTrigger(BaseTrigger):
                 now, until = utcnow(), request.latest_start + request.duration
                 async with asyncio.timeout(ANSWER_TIMEOUT):
                     answer = await outlook.ask(self.carbon_conn_id, location, now, until, due=request.latest_start)
+                if answer.stands_in and wait.standing is None and OnOutage(self.on_outage) is OnOutage.FAIL:
+                    raise SourceUnavailableError(f"only a typical profile is left: {answer.forecast.source}")
                 await outlook.decide(wait, answer, utcnow)
         except (CarbonError, TimeoutError) as error:
             if isinstance(error, REFUSED_AT_FIRST) and wait.is_new:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 #: Connections are read again after this long [s], so that an edited one takes effect in a wait that is under way.
 REREAD_SECONDS = 300.0
 
+#: What only bridges an outage may stand this long unquestioned.
+STOPGAP = timedelta(minutes=5)
+
 #: So many looks at a forecast share one pass of the loop [1]: some milliseconds, which no other trigger feels.
 AT_ONCE = 8
 
@@ -53,12 +56,14 @@ class Answer(NamedTuple):
     :param error: what the source's past issues taught; None before the first was learned.
     :param refresh: how long the answer may stand unquestioned.
     :param source_url: page about the data behind it.
+    :param stands_in: whether it is a typical profile in place of what was asked for.
     """
 
     forecast: Forecast
     error: ForecastError | None
     refresh: timedelta
     source_url: str
+    stands_in: bool = False
 
 
 class Gate:
@@ -172,13 +177,17 @@ class Outlook:
             asking.set_result(None)
 
     async def _ask(self, ids: Sequence[str], location: Location, now: datetime, until: datetime) -> Answer:
+        from airflow_carbon.sources.last_good import is_last_good
+
         opened = await self._open(tuple(ids))
         forecast = await opened.source.forecast(location, now=now, until=until)
+        stands_in = chain.stands_in(opened.hooks, forecast)
         return Answer(
             forecast,
             await self._learn(tuple(ids), forecast, opened.source.refresh.total_seconds()),
-            opened.source.refresh,
+            min(opened.source.refresh, STOPGAP) if stands_in or is_last_good(forecast) else opened.source.refresh,
             chain.source_url(opened.hooks, location, forecast.source),
+            stands_in,
         )
 
     async def decide(self, wait: Wait, answer: Answer, clock: Callable[[], datetime]) -> None:
@@ -221,8 +230,9 @@ class Outlook:
         return known if known is not None and time.monotonic() - known.read_at < REREAD_SECONDS else None
 
     async def _learn(self, ids: tuple[str, ...], issue: Forecast, refresh_seconds: float) -> ForecastError | None:
-        # Without what a chain adds about the sources that failed before this one: that differs each time.
-        key = ids, issue.source.partition(" (after ")[0], issue.zone
+        from airflow_carbon.core.forecast import issuer
+
+        key = ids, issuer(issue.source), issue.zone
         learned_at, error = self._errors.get(key, (-math.inf, None))
         # Between two refreshes the cache gives the same issue, cut a little shorter: no news, and no proof of accuracy.
         if time.monotonic() - learned_at >= 0.9 * refresh_seconds:

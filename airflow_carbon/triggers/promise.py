@@ -25,7 +25,7 @@ RETENTION = timedelta(days=30)
 UNDECIDED = dict.fromkeys(
     ("zone", "source", "source_url", "kind", "signal", "accounting", "issued_at", "start", "end", "intensity_g_per_kwh",
      "baseline_intensity_g_per_kwh", "promised_saving_percent"),
-) | {"horizon_cut": False, "decisions": 0, "replans": 0, "notes": []}  # fmt: skip
+) | {"horizon_cut": False, "decisions": 0, "replans": 0, "notes": [], "earlier_sources": []}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

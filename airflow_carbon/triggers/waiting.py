@@ -185,6 +185,9 @@ class Waiting:
             source = chain.source_of(hooks)
             question = source.forecast(location, now=now, until=request.latest_start + request.duration)
             forecast = asked_in_time(question, min(ANSWER_TIMEOUT, left))
+            fails = OnOutage(self._asked.on_outage) is OnOutage.FAIL and wait.standing is None
+            if fails and chain.stands_in(hooks, forecast):
+                raise SourceUnavailableError(f"only a typical profile is left: {forecast.source}")
             wait.decide(forecast, now, LearnedErrors(state_dir()).observe(forecast, asked=ids))
         except CarbonError as error:
             if isinstance(error, REFUSED_AT_FIRST) and wait.is_new:

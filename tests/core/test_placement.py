@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_carbon.core.forecast import Forecast
-from airflow_carbon.core.placement import ASSUMED_PUE, Candidate, rank_placements
+from airflow_carbon.core.placement import ASSUMED_PUE, Candidate, of_one_sort, rank_placements
 from airflow_carbon.core.units import Accounting, Kind, Signal
 from airflow_carbon.core.window import best_window
 from airflow_carbon.exceptions import InvalidRequestError, NoFeasibleWindowError
@@ -194,3 +194,31 @@ def test_the_ranking_is_sorted_by_what_each_region_would_emit(regions, minutes, 
     ]
     assert [placement.effective_g_per_kwh for placement in ranking.placements] == pytest.approx(sorted(effective))
     assert ranking.best.effective_g_per_kwh == pytest.approx(min(effective))
+
+
+MARGINAL = {"signal": Signal.MARGINAL, "accounting": Accounting("direct", "", "CO2")}
+
+
+def test_what_one_source_alone_means_otherwise_is_rejected_with_the_reason_and_the_rest_is_ranked():
+    found = [region("a", 300), region("b", 40, **MARGINAL), region("c", 200)]
+    ranking = rank_placements(of_one_sort(found), duration=HOUR, earliest_start=START)
+    assert names(ranking) == ["c", "a"]
+    rejected = ranking.placements[-1]
+    assert rejected.name == "b"
+    assert "marginal intensity (direct, CO2)" in rejected.rejected
+
+
+def test_a_region_that_is_not_allowed_has_no_say_in_what_the_numbers_mean():
+    found = [
+        region("a", 300, country="US", **MARGINAL),
+        region("b", 300, country="US", **MARGINAL),
+        region("c", 40, country="SE"),
+    ]
+    kept = of_one_sort(found, allowed_countries=["se"])
+    ranking = rank_placements(kept, duration=HOUR, earliest_start=START, allowed_countries=["SE"])
+    assert names(ranking) == ["c"]
+
+
+def test_like_numbers_are_left_as_they_are():
+    found = [region("a", 300), Candidate("b", rejected="no data: gone"), region("c", 200)]
+    assert of_one_sort(found) == found

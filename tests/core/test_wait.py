@@ -10,7 +10,7 @@ import pytest
 from airflow_carbon.core.forecast import Forecast
 from airflow_carbon.core.policy import Action
 from airflow_carbon.core.request import OnOutage, WaitRequest
-from airflow_carbon.core.units import Kind
+from airflow_carbon.core.units import Accounting, Kind, Signal
 from airflow_carbon.core.wait import MAX_NOTES, Wait
 from airflow_carbon.exceptions import SourceUnavailableError
 
@@ -189,3 +189,64 @@ def test_a_plan_for_another_place_or_another_duration_is_not_taken_up() -> None:
     assert Wait(request(), "zone:DE").resume(first.state()).standing is None
     assert Wait(longer, "zone:GB").resume(first.state()).standing is None
     assert Wait(request(), "zone:GB").resume(first.state()).standing == first.standing
+
+
+def issue(at: int, intensity: list[float], source: str, signal: Signal, accounting: Accounting) -> Forecast:
+    start = NOON + at * HOUR
+    return Forecast("GB", start, HOUR, intensity, signal, accounting=accounting, source=source, issued_at=start)
+
+
+STACK = Accounting("direct", "", "CO2")
+LIFE = Accounting("life-cycle", "consumption", "CO2e")
+
+
+def test_a_marginal_plan_is_not_compared_with_an_average_one() -> None:
+    wait = Wait(request())
+    wait.decide(issue(0, [800.0, 700.0, 100.0, *[800.0] * 10], "watttime", Signal.MARGINAL, STACK), NOON)
+    assert wait.standing is not None
+    assert wait.standing.start == NOON + 2 * HOUR
+    after = "electricity_maps (after watttime: no answer)"
+    # Lower than all that was planned before, and yet no saving: these grams are others.
+    wait.decide(issue(1, [90.0, 80.0, 70.0, 40.0, *[90.0] * 10], after, Signal.AVERAGE, LIFE), NOON + HOUR)
+    record = wait.record()
+    assert record["start"] == (NOON + 4 * HOUR).isoformat()
+    assert record["baseline_intensity_g_per_kwh"] == 90.0
+    assert record["promised_saving_percent"] == pytest.approx(100.0 * (1 - 40 / 90), abs=0.001)
+    assert record["replans"] == 1
+    assert (record["signal"], record["accounting"]) == ("average", "life-cycle, consumption, CO2e")
+    [earlier] = record["earlier_sources"]
+    assert (earlier["source"], earlier["signal"], earlier["accounting"]) == ("watttime", "marginal", "direct, CO2")
+    assert earlier["until"] == (NOON + HOUR).isoformat()
+    assert "planned from scratch" in record["notes"][0]
+    assert "watttime: no answer" in record["notes"][0]
+
+
+def test_a_source_that_means_the_same_keeps_plan_and_baseline_and_is_noted() -> None:
+    wait = Wait(request())
+    wait.decide(issue(0, DIP, "one", Signal.AVERAGE, LIFE), NOON)
+    wait.decide(issue(1, DIP[1:], "other (after one: no answer)", Signal.AVERAGE, LIFE), NOON + HOUR)
+    record = wait.record()
+    assert record["baseline_intensity_g_per_kwh"] == 200.0
+    assert record["start"] == (NOON + 3 * HOUR).isoformat()
+    assert (record["replans"], len(record["earlier_sources"])) == (0, 1)
+    assert record["notes"][0].endswith("one gave way to other (after one: no answer)")
+
+
+def test_details_of_one_source_are_no_change_of_source() -> None:
+    wait = Wait(request())
+    wait.decide(issue(0, DIP, "one, partly estimated", Signal.AVERAGE, LIFE), NOON)
+    wait.decide(
+        issue(1, DIP[1:], "one, last good forecast, 1 h old (after one: gone)", Signal.AVERAGE, LIFE), NOON + HOUR
+    )
+    assert wait.record()["earlier_sources"] == []
+
+
+def test_earlier_sources_outlive_the_process_and_are_bounded() -> None:
+    first = Wait(request())
+    for hour in range(7):
+        for minute, name in enumerate(("one", "other")):
+            now = NOON + hour * HOUR + timedelta(minutes=20 * minute)
+            first.decide(issue(hour, [200.0] * 6 + [50.0] * 5, name, Signal.AVERAGE, LIFE), now)
+    second = Wait(request()).resume(json.loads(json.dumps(first.state())))
+    assert second.record()["earlier_sources"] == first.record()["earlier_sources"]
+    assert len(second.record()["earlier_sources"]) == 10

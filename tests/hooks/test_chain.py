@@ -31,8 +31,8 @@ def series(path: Path, start: datetime, values: list[float]) -> Path:
     return path
 
 
-def ask(source: Any, now: datetime = NOW) -> Any:
-    return asyncio.run(source.forecast(Location.parse("zone:GB"), now=now, until=now + 6 * HOUR))
+def ask(source: Any, now: datetime = NOW, location: str = "zone:GB") -> Any:
+    return asyncio.run(source.forecast(Location.parse(location), now=now, until=now + 6 * HOUR))
 
 
 def test_without_any_connection_the_typical_source_serves_and_the_log_says_so() -> None:
@@ -89,7 +89,7 @@ def test_a_replay_whose_begin_cannot_be_kept_is_an_outage(monkeypatch: pytest.Mo
     path = series(tmp_path / "own.csv", NOW, [7.0] * 12)
     connect(monkeypatch, "mine", "carbon_history", path=str(path), replay="now")
     with pytest.raises(SourceUnavailableError, match="when the replay began"):
-        ask(chain.source_of(chain.hooks_of(["mine"])))
+        ask(chain.source_of(chain.hooks_of(["mine"])), location="zone:DE")
 
 
 @pytest.mark.parametrize("wrong", [[], "", ["a", ""], ["a", "a"], [3]])

@@ -11,6 +11,7 @@ from airflow_carbon.core.forecast import Forecast
 from airflow_carbon.core.location import Location
 from airflow_carbon.core.units import Kind
 from airflow_carbon.exceptions import (
+    InvalidForecastError,
     InvalidRequestError,
     SourceAuthError,
     SourceResponseError,
@@ -153,3 +154,57 @@ def test_a_source_that_hangs_leaves_the_next_one_its_share_of_the_time() -> None
     answer = asyncio.run(chain.forecast(GB, now=NOON, until=NOON + HOUR))
     assert answer.kind is Kind.TYPICAL
     assert "slow: no answer within" in answer.source
+
+
+class Resort:
+    def __init__(self, name: str, error: Exception | None = None) -> None:
+        self.name, self.error = name, error
+
+    async def forecast(self, location: Location, *, now: datetime, until: datetime) -> Forecast:
+        if self.error is not None:
+            raise self.error
+        return Forecast("GB", now, HOUR, [50.0] * 6, source=self.name)
+
+
+def last_resort(*errors: Exception, resorts: list[Resort]) -> Forecast:
+    sources = [Failing(f"source {number}", error) for number, error in enumerate(errors)]
+    chain = Fallback(sources, last_resorts=resorts)
+    return asyncio.run(chain.forecast(GB, now=NOON, until=NOON + HOUR))
+
+
+def test_a_last_resort_answers_where_every_source_failed_and_says_after_what() -> None:
+    answer = last_resort(
+        SourceAuthError("no"),
+        SourceUnavailableError("gone"),
+        resorts=[Resort("a", SourceUnavailableError("-")), Resort("b")],
+    )
+    assert answer.source == "b (after source 0: no; source 1: gone; a: -)"
+
+
+@pytest.mark.parametrize(
+    "mistake", [UnknownZoneError("nowhere"), InvalidRequestError("what"), InvalidForecastError("row")]
+)
+def test_a_mistake_in_the_question_is_told_and_no_last_resort_covers_it_up(mistake: Exception) -> None:
+    with pytest.raises(type(mistake), match=str(mistake)):
+        last_resort(mistake, resorts=[Resort("b")])
+
+
+def test_a_place_that_one_source_does_not_know_and_another_cannot_tell_now_is_an_outage() -> None:
+    answer = last_resort(UnknownZoneError("nowhere"), SourceUnavailableError("gone"), resorts=[Resort("b")])
+    assert answer.source.startswith("b (after")
+
+
+def test_where_no_last_resort_answers_the_error_names_them_all() -> None:
+    with pytest.raises(SourceUnavailableError, match="source 0: gone; a: nothing kept"):
+        last_resort(SourceUnavailableError("gone"), resorts=[Resort("a", SourceUnavailableError("nothing kept"))])
+
+
+def test_the_past_has_no_last_resort() -> None:
+    chain = Fallback([Failing("source 0", SourceUnavailableError("gone"))], last_resorts=[Resort("b")])
+    with pytest.raises(SourceUnavailableError, match="gone"):
+        asyncio.run(chain.history(GB, start=NOON, end=NOON + HOUR))
+
+
+def test_a_service_that_names_itself_is_not_named_twice() -> None:
+    answer = last_resort(SourceUnavailableError("source 0: 500"), resorts=[Resort("b")])
+    assert answer.source == "b (after source 0: 500)"

@@ -144,7 +144,7 @@ def test_an_outage_never_keeps_the_task_past_its_latest_start(
 ) -> None:
     now = datetime.now(UTC)
     connect(monkeypatch, "mine", "carbon_history", path=str(tmp_path / "absent.csv"))
-    payload, at = fired(trigger(now, latest=4 * SECOND, on_outage=on_outage))
+    payload, at = fired(trigger(now, latest=4 * SECOND, on_outage=on_outage, location="zone:DE"))
     assert expected in payload["record"]["reason"]
     assert "absent.csv" in payload["record"]["reason"]
     assert payload["record"]["start"] is None
@@ -155,6 +155,16 @@ def test_an_outage_fails_the_task_only_if_asked(monkeypatch: pytest.MonkeyPatch,
     connect(monkeypatch, "mine", "carbon_history", path=str(tmp_path / "absent.csv"))
     payload, _ = fired(trigger(datetime.now(UTC), latest=30 * SECOND, on_outage="fail"))
     assert "absent.csv" in payload["failed"]
+
+
+def test_a_profile_calibrated_for_the_zone_stands_in_for_a_source_that_is_gone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    connect(monkeypatch, "mine", "carbon_history", path=str(tmp_path / "absent.csv"))
+    record = fired(trigger(datetime.now(UTC), latest=3 * SECOND))[0]["record"]
+    assert record["kind"] == "typical"
+    assert record["source"].startswith("typical (after history: absent.csv cannot be read")
+    assert record["intensity_g_per_kwh"] > 0.0
 
 
 def test_the_next_connection_of_the_chain_answers_and_the_record_says_so(
@@ -251,7 +261,7 @@ def test_an_outage_does_not_start_the_work_before_its_earliest_start(
     now = datetime.now(UTC)
     connect(monkeypatch, "mine", "carbon_history", path=str(tmp_path / "absent.csv"))
     early = (now + 4 * SECOND).isoformat()
-    payload, at = fired(trigger(now, latest=20 * SECOND, earliest_start=early))
+    payload, at = fired(trigger(now, latest=20 * SECOND, earliest_start=early, location="zone:DE"))
     assert now + 4 * SECOND <= at <= now + 7 * SECOND
     assert "absent.csv" in payload["record"]["reason"]
 
