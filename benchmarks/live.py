@@ -80,9 +80,9 @@ async def atimed(work: Callable[[], Awaitable[object]], repeats: int) -> list[fl
     return seconds
 
 
-def electricity_maps(url: str) -> ElectricityMaps:
+def electricity_maps(url: str, granularity: str) -> ElectricityMaps:
     http = Http("electricity_maps", f"{url}/em", headers={"auth-token": "em-token-of-the-fake"})
-    return ElectricityMaps(http, Places(), temporal_granularity="5_minutes")
+    return ElectricityMaps(http, Places(), temporal_granularity=granularity)
 
 
 async def parsing(url: str) -> None:
@@ -110,7 +110,7 @@ async def parsing(url: str) -> None:
 async def caches(url: str, folder: Path) -> None:
     location = Location.parse("zone:DE")
     shelf = Shelf(folder / "shelf")
-    source = electricity_maps(url)
+    source = electricity_maps(url, "5_minutes")
     cached = Cached(source, host=HostCache(shelf))
 
     def ask(one: Cached) -> Awaitable[object]:
@@ -123,12 +123,10 @@ async def caches(url: str, folder: Path) -> None:
     report("a cached answer, from disk", "2 ms", await atimed(fresh, 500))
 
 
-async def many(url: str) -> None:
-    order(url, series={f"Z{zone}": 100.0 + zone for zone in range(ZONES)}, fail={
-        "vendor": "em", "fault": "slow", "seconds": THINKS,
-    })  # fmt: skip
-    source = electricity_maps(url)
-    locations = [Location.parse(f"zone:Z{zone}") for zone in range(ZONES)]
+async def many(url: str, granularity: str, step: float) -> None:
+    order(url, heal=True, step={"em": step}, fail={"vendor": "em", "fault": "slow", "seconds": THINKS})
+    source = electricity_maps(url, granularity)
+    locations = [Location.parse(f"zone:DE-Z{zone}") for zone in range(ZONES)]
 
     async def ask(location: Location) -> float:
         begin = time.perf_counter()
@@ -137,7 +135,7 @@ async def many(url: str) -> None:
 
     alone = [await ask(location) for location in locations[:10]]
     together = await atimed(lambda: asyncio.gather(*map(ask, locations)), 5)
-    report(f"one zone alone, the server thinking {THINKS:g} s", "", alone)
+    report(f"one zone alone, {granularity}, the server thinking {THINKS:g} s", "", alone)
     report(f"{ZONES} zones at once", "", together)
     ratio = min(together) / max(alone), statistics.median(together) / max(alone)
     print(
@@ -149,7 +147,9 @@ async def everything(url: str, folder: Path) -> None:
     try:
         await parsing(url)
         await caches(url, folder)
-        await many(url)
+        order(url, series={f"DE-Z{zone}": 100.0 + zone for zone in range(ZONES)})
+        await many(url, "hourly", 3600.0)
+        await many(url, "5_minutes", 300.0)
     finally:
         await _http.close()
 
