@@ -24,7 +24,9 @@ SCENARIOS: dict[str, tuple[str, dict[str, Any]]] = {
     "deadline": ("waits_for_a_deadline", {}),
     "rescheduled": ("waits_rescheduled", {"max_delay": "120s"}),
     "mapped": ("waits_mapped", {}),
-    "outage": ("waits", {"conn_id": "gone", "max_delay": "130s"}),
+    # Where no profile was calibrated that could stand in.
+    "outage": ("waits", {"conn_id": "gone", "location": "zone:DE", "max_delay": "130s"}),
+    "stands in": ("waits", {"conn_id": "gone", "max_delay": "130s"}),
     "fails": ("waits", {"conn_id": "gone", "max_delay": "130s", "on_outage": "fail"}),
     "shadow": ("waits", {"max_delay": "130s", "carbon": "shadow"}),
     "typo": ("waits", {"location": "azure:uksuth", "max_delay": "130s"}),
@@ -167,6 +169,17 @@ def test_an_outage_runs_the_work_at_once_and_says_so(api: AirflowApi, runs: dict
     assert "no-such-file.csv" in record["reason"]
     assert record["intensity_g_per_kwh"] is None
     assert datetime.fromisoformat(record["started_at"]) < datetime.fromisoformat(record["latest_start"])
+
+
+def test_a_profile_calibrated_for_the_zone_stands_in_and_the_record_says_for_what(
+    api: AirflowApi, runs: dict[str, Any]
+) -> None:
+    dag_id, run = runs["stands in"]
+    assert api.wait_for_run(dag_id, run, timeout=240) == "success"
+    record = api.xcom(dag_id, run, "wait")
+    assert record["kind"] == "typical"
+    assert record["source"].startswith("typical (after history: no-such-file.csv")
+    assert kept(record)
 
 
 def test_an_outage_that_must_fail_is_tried_again_before_it_does(api: AirflowApi, runs: dict[str, Any]) -> None:

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
-from fakes.grid_answers import FORBIDDEN, SCOPE, TEXT, Answer, Ask, instant
+from fakes.answers.common import Answer, Ask, instant
+from fakes.answers.watttime import FORBIDDEN, SCOPE, TEXT
 
 #: How long a server holds a connection that it never answers [s].
 LONGEST_HANG = 120.0

@@ -28,7 +28,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from fakes.grid_answers import ANSWERS, Answer, Ask, RefusedError, instant
+from fakes.answers import ANSWERS
+from fakes.answers.common import Answer, Ask, RefusedError, instant
 from fakes.grid_faults import LONGEST_HANG, ROWS, Fault, instead, spoil
 
 EM_TOKEN = "em-token-of-the-fake"

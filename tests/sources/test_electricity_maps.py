@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fakes.grid_answers import EM_ZONES
+from fakes.answers.common import EM_ZONES
 from fakes.grid_server import EM_TOKEN, GridServer
 from fakes.mutated import mutated
 from hypothesis import given

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fakes.grid_answers import EC_COUNTRIES, EM_ZONES, WT_REGIONS
+from fakes.answers.common import EC_COUNTRIES, EM_ZONES, WT_REGIONS
 from fakes.grid_server import EM_TOKEN, VENDORS, WT_PASSWORD, WT_USER, GridServer, Steps
 
 NOW = datetime(2026, 8, 22, 17, 31, 12, 500_000, tzinfo=UTC)
