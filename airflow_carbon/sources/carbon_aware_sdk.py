@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from airflow_carbon.core.location import Location
@@ -151,13 +150,7 @@ def read_forecast(payload: Any, *, zone: str, now: datetime, signal: Signal) -> 
             f"points of {step // MINUTE} min, {series.step / MINUTE:g} min apart); averaged again they would be wrong, "
             "and the points themselves were asked for"
         )
-    try:
-        return series.holding(now)
-    except SourceUnavailableError:
-        begin, value = min(((moment(at, NAME), value) for at, value in rows if value is not None), key=itemgetter(0))
-        if not now < begin <= now + min(LATE, step):
-            raise
-        return Series(zone, [(begin - step, value), *rows], meaning, step=step).holding(now)
+    return series.holding(now, late=LATE)
 
 
 def read_history(payloads: Iterable[Any], *, zone: str, start: datetime, end: datetime, signal: Signal) -> Forecast:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import MAXYEAR, UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from operator import sub
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -178,9 +178,6 @@ def _points(rows: Sequence[Mapping[str, Any]]) -> list[tuple[datetime, Any]]:
 def _step(points: Sequence[tuple[datetime, Any]], told: timedelta | None, asked: timedelta) -> timedelta:
     """Take the step from the rows, those without a value included, held against what the answer tells."""
     stamps = sorted(stamp for stamp, _ in points)
-    if stamps and stamps[-1].year == MAXYEAR:
-        # Its step would end beyond the calendar.
-        raise SourceResponseError(f"{NAME}: a row begins at {stamps[-1].isoformat()}, which is no moment to plan for")
     apart = list(map(sub, stamps[1:], stamps))
     if apart and min(apart) == timedelta(0):
         apart = [one for one in apart if one]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from itertools import pairwise
 from operator import sub
 from typing import TYPE_CHECKING, Any
@@ -80,6 +80,11 @@ class Series:
             stamps = sorted(known)
             values = [known[stamp] for stamp in stamps]
             apart = _distances(stamps)
+        if max(stamps).year == MAXYEAR:
+            # Its end would lie beyond the calendar.
+            raise SourceResponseError(
+                f"{meaning.source}: a row begins at {max(stamps).isoformat()}, no moment to plan for"
+            )
         if step is None:
             # Empty rows mark the grid too: every other value missing does not make the steps twice as long.
             step = min(_distances(sorted({*stamps, *empty})) if empty else apart, default=None)
@@ -104,14 +109,19 @@ class Series:
         self._values = values
         self._stretches: Sequence[tuple[int, int]] = list(pairwise(begins))
 
-    def holding(self, now: datetime) -> Forecast:
+    def holding(self, now: datetime, *, late: timedelta = timedelta(0)) -> Forecast:
         """Give the unbroken stretch that holds a moment, from that moment's step on.
 
+        :param late: an answer may begin so much after the moment, a step at most, because the service's next step had
+            begun or the clocks differ: its first step then stands for the one before it as well.
         :raises SourceUnavailableError: if none does.
         """
         for first, last in self._stretches:
             if self._stamps[first] <= now < self._stamps[last - 1] + self.step:
                 return self._forecast(first + (now - self._stamps[first]) // self.step, last)
+        if now < self._stamps[0] <= now + min(late, self.step):
+            first, last = self._stretches[0]
+            return self._made(self._stamps[0] - self.step, [self._values[0], *self._values[first:last]])
         raise self._outside(f"does not hold {now.isoformat()}")
 
     def overlapping(self, start: datetime, end: datetime) -> Forecast:
@@ -133,15 +143,18 @@ class Series:
         return self._forecast(first, last)
 
     def _forecast(self, first: int, last: int) -> Forecast:
+        return self._made(self._stamps[first], self._values[first:last])
+
+    def _made(self, start: datetime, values: Sequence[float]) -> Forecast:
         from airflow_carbon.core.forecast import Forecast
 
         meaning = self._meaning
         try:
             return Forecast(
                 self.zone,
-                self._stamps[first],
+                start,
                 self.step,
-                self._values[first:last],
+                values,
                 meaning.signal,
                 accounting=meaning.accounting,
                 kind=meaning.kind,

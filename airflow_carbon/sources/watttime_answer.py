@@ -48,16 +48,7 @@ def read_forecast(payload: Any, *, region: str, signal_type: str, now: datetime)
     :raises SourceUnavailableError: if it does not cover the moment.
     """
     answer = _Answer(payload, region=region, signal_type=signal_type)
-    series = _series([answer], Kind.FORECAST)
-    try:
-        return series.holding(now)
-    except SourceUnavailableError as error:
-        missed = error
-    try:
-        ahead = series.holding(now + min(LATE, answer.step))
-    except SourceUnavailableError:
-        raise missed from None
-    return _begun_earlier(ahead)
+    return _series([answer], Kind.FORECAST).holding(now, late=LATE)
 
 
 def read_history(payloads: Iterable[Any], *, region: str, signal_type: str, start: datetime, end: datetime) -> Forecast:
@@ -166,23 +157,6 @@ def _series(answers: Sequence[_Answer], kind: Kind) -> Series:
     if series.step != first.step:
         raise SourceResponseError(f"{NAME}: {first.zone}: rows lie {series.step} apart, and meta tells of {first.step}")
     return series
-
-
-def _begun_earlier(ahead: Forecast) -> Forecast:
-    """Let the first step stand for the one before it as well."""
-    from airflow_carbon.core.forecast import Forecast
-
-    return Forecast(
-        ahead.zone,
-        ahead.start - ahead.step,
-        ahead.step,
-        [ahead.intensity[0], *ahead.intensity],
-        ahead.signal,
-        accounting=ahead.accounting,
-        kind=ahead.kind,
-        source=ahead.source,
-        issued_at=ahead.issued_at,
-    )
 
 
 def _grams(value: Any) -> Any:

@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-#: What a decision id may look like; it names a file.
 #: A file that nobody has written for so long [s] belongs to no wait any more.
 KEPT_SECONDS = 30 * 86_400.0
+#: What a decision id may look like; it names a file.
 _ID = re.compile(r"[0-9a-f\-]{1,64}")
 
 

@@ -276,3 +276,21 @@ def test_whatever_a_service_sends_becomes_an_answer_or_a_known_error(
         return
     assert answer.start <= NOON < answer.start + answer.step
     assert all(0 <= value <= MOST_G_PER_KWH for value in answer.intensity)
+
+
+def test_an_answer_that_begins_a_little_late_lets_its_first_step_stand_for_the_one_before() -> None:
+    begin = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    five = timedelta(minutes=5)
+    series = Series("DE", [(begin, 100.0), (begin + five, 200.0)], Meaning("service"))
+    for _ in range(2):
+        answer = series.holding(begin - timedelta(minutes=2), late=five)
+        assert (answer.start, answer.intensity.tolist()) == (begin - five, [100.0, 100.0, 200.0])
+    for now, late in ((begin - timedelta(minutes=2), timedelta(0)), (begin - timedelta(minutes=6), 12 * five)):
+        with pytest.raises(SourceUnavailableError):
+            series.holding(now, late=late)
+
+
+def test_a_step_that_would_end_beyond_the_calendar_is_refused() -> None:
+    end = datetime(9999, 12, 31, 23, tzinfo=UTC)
+    with pytest.raises(SourceResponseError, match="no moment to plan for"):
+        Series("DE", [(end - timedelta(hours=1), 1.0), (end, 1.0)], Meaning("service"))
