@@ -8,6 +8,7 @@ from enum import StrEnum
 #: Grams in one avoirdupois pound (exact by definition, NIST SP 811).
 GRAMS_PER_POUND = 453.59237
 JOULES_PER_KWH = 3_600_000.0
+WATT_HOURS_PER_KWH = 1000.0
 
 
 class Signal(StrEnum):

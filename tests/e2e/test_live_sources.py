@@ -51,18 +51,19 @@ def runs(api: AirflowApi, grid: GridServer) -> dict[str, str]:
     connect(api, "ec", "energy_charts", grid.base("ec"))
     connect(api, "wt", "watttime", grid.base("wt"), login=grid.wt_user, password=grid.wt_password)
     ready = datetime.now(UTC)
-    full = ready.replace(second=0, microsecond=0) + 2 * MINUTE
+    # Far enough that all wait and each has logged its plan by then, on a machine that is busy with other tests too.
+    full = ready.replace(second=0, microsecond=0) + 5 * MINUTE
     # The clean minute of the first source comes a minute before that of the second.
     grid.series |= {
         "GB": lambda moment: 100.0 if full <= moment < full + MINUTE else 300.0,
         "DE": Steps(full, MINUTE, (300.0, 60.0, 300.0)),
         "CAISO_NORTH": Steps(full, MINUTE, (300.0, 60.0, 300.0)),
     }
-    started = {name: api.trigger("waits", {**conf, "max_delay": "230s"}) for name, conf in SCENARIOS.items()}
+    started = {name: api.trigger("waits", {**conf, "max_delay": "420s"}) for name, conf in SCENARIOS.items()}
     for name, run in started.items():
-        api.wait_for_task("waits", run, "wait", states={"deferred"}, timeout=90)
+        api.wait_for_task("waits", run, "wait", states={"deferred"}, timeout=200)
         planned = lambda run=run: "cleaner than now" in api.log("waits", run, "wait") or None  # noqa: E731
-        poll(planned, what=f"the first plan of {name}", timeout=60)
+        poll(planned, what=f"the first plan of {name}", timeout=120)
     # One server tells one truth of a zone: what the second source says differs from the first one's.
     grid.series["GB"] = Steps(full, MINUTE, (200.0, 50.0, 200.0))
     grid.fail("em", "500", zone="GB")
@@ -72,7 +73,7 @@ def runs(api: AirflowApi, grid: GridServer) -> dict[str, str]:
 
 
 def record_of(api: AirflowApi, run: str) -> dict[str, Any]:
-    assert api.wait_for_run("waits", run, timeout=300) == "success"
+    assert api.wait_for_run("waits", run, timeout=600) == "success"
     record = dict(api.xcom("waits", run, "wait"))
     started, latest = (datetime.fromisoformat(record[name]) for name in ("started_at", "latest_start"))
     assert record["in_time"]
@@ -120,7 +121,7 @@ def test_no_secret_lies_anywhere_but_in_the_connection(
     api: AirflowApi, airflow: LocalAirflow, runs: dict[str, str]
 ) -> None:
     for run in runs.values():
-        api.wait_for_run("waits", run, timeout=300)
+        api.wait_for_run("waits", run, timeout=600)
     database = airflow.home / "airflow.db"
     searched = [path for path in airflow.home.rglob("*") if path.is_file() and not path.name.startswith(database.name)]
     assert any(path.suffix == ".log" for path in searched)
