@@ -10,7 +10,7 @@ from datetime import timedelta
 from itertools import accumulate
 from typing import Any
 
-from airflow_carbon.core.moment import MICROSECOND, parse_duration
+from airflow_carbon.core.moment import MICROSECOND, in_words, parse_duration
 from airflow_carbon.core.units import WATT_HOURS_PER_KWH
 from airflow_carbon.exceptions import InvalidRequestError
 
@@ -106,6 +106,24 @@ class PowerProfile:
                 cut.append((inside, watts))
             at += length
         return PowerProfile(tuple(cut))
+
+
+def run_of(duration: timedelta | None, power: PowerProfile | None) -> tuple[timedelta, PowerProfile | None]:
+    """Give the length of a run, and its profile where its power changes; a run of even power needs none.
+
+    :raises InvalidRequestError: if neither is given, or the two do not agree.
+    """
+    if power is None:
+        if duration is None:
+            raise InvalidRequestError("duration: say how long the run takes, for example 2h; or give its power profile")
+        return parse_duration(duration, "duration"), None
+    length = power.duration
+    if duration is not None and parse_duration(duration, "duration") != length:
+        raise InvalidRequestError(
+            f"power: the phases last {in_words(length)} together, but duration is {in_words(duration)}; make them "
+            f"agree, or leave duration away"
+        )
+    return length, power if len(power.phases) > 1 else None
 
 
 def _of_text(text: str, number: int, field: str) -> tuple[timedelta, float]:

@@ -9,28 +9,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from airflow_carbon.core.moment import MICROSECOND, in_words, microseconds, moment_at, parse_duration, parse_moment
+from airflow_carbon.core.moment import MICROSECOND, microseconds, moment_at, parse_moment
+from airflow_carbon.core.power import run_of
+from airflow_carbon.core.powered import Draw, Rows
+from airflow_carbon.core.span import ROUNDING, Cores, Span, words
 from airflow_carbon.exceptions import InvalidRequestError, NoFeasibleWindowError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from airflow_carbon.core.forecast import Forecast
-
-#: Sums over k steps that differ by less than this share of (k + 2) whole integrals are equal: it bounds the rounding of
-#: a difference of prefix sums (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 4.2) eightfold.
-ROUNDING = 2.0**-50
+    from airflow_carbon.core.power import PowerProfile
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """Hold one uninterrupted run.
 
-    :param intensity_g_per_kwh: mean carbon intensity from start to end [gCO2eq/kWh].
+    :param intensity_g_per_kwh: mean carbon intensity from start to end, weighted by the power drawn [gCO2eq/kWh].
     :param horizon_cut: True when the forecast ended before the deadline, so that later starts were not looked at.
     """
 
@@ -40,111 +40,51 @@ class Window:
     horizon_cut: bool = False
 
 
-class Span(NamedTuple):
-    """Hold the starts that one forecast allows a run of one length [us since the Unix epoch; us]."""
-
-    earliest: int
-    latest: int
-    duration: int
-    horizon_cut: bool
-
-    @classmethod
-    def of(
-        cls, forecast: Forecast, duration: timedelta, earliest_start: datetime | None, deadline: datetime | None
-    ) -> Span:
-        """Read a request against one forecast.
-
-        :raises InvalidRequestError: if a moment is naive or the duration is not positive.
-        :raises NoFeasibleWindowError: if no start ends by the deadline, or within the forecast.
-        """
-        length = parse_duration(duration, "duration") // MICROSECOND
-        earliest = horizon_start = forecast.start_us
-        if earliest_start is not None:
-            earliest = max(horizon_start, microseconds(parse_moment(earliest_start, "earliest_start")))
-        horizon = forecast.end_us
-        limit = horizon if deadline is None else microseconds(parse_moment(deadline, "deadline"))
-        if earliest + length > limit and deadline is not None:
-            raise NoFeasibleWindowError(
-                f"deadline: a run of {_words(length)} that starts at {moment_at(earliest).isoformat()} or later cannot "
-                f"end by {moment_at(limit).isoformat()}; allow {moment_at(earliest + length).isoformat()} or later, or "
-                f"a shorter duration"
-            )
-        if earliest + length > horizon:
-            raise NoFeasibleWindowError(
-                f"duration: a run of {_words(length)} that starts at {moment_at(earliest).isoformat()} or later does "
-                f"not fit into the series for {forecast.zone}, which ends at {forecast.end.isoformat()}; use one that "
-                f"reaches {moment_at(earliest + length).isoformat()}, an earlier start or a shorter duration"
-            )
-        return cls(earliest, min(limit, horizon) - length, length, horizon < limit)
-
-
-class Cores(NamedTuple):
-    """Tell where the windows to look at lie on a grid.
-
-    :param whole: length of a core [steps].
-    :param rest: length of its extension [us], shorter than a step.
-    :param first: first step at which a core begins that may be extended to either side.
-    :param last: last such step; before ``first`` where there is none.
-    :param corners: the starts that these leave out, and both ends, sorted [us from the begin of the grid].
-    """
-
-    whole: int
-    rest: int
-    first: int
-    last: int
-    corners: list[int]
-
-    @classmethod
-    def of(cls, span: Span, start: int, step: int) -> Cores:
-        """Lay a span over the grid that begins at ``start`` and has steps of length ``step`` [us]."""
-        whole, rest = divmod(span.duration, step)
-        earliest, latest = span.earliest - start, span.latest - start
-        first, last = -(-(earliest + rest) // step), latest // step
-        if rest:
-            # The core before the first may still be extended to the right, the one after the last to the left.
-            to_the_right, to_the_left = -(-earliest // step), (latest + rest) // step
-            corners = {earliest, latest}
-            if to_the_right < first and to_the_right * step <= latest:
-                corners.add(to_the_right * step)
-            if to_the_left > last and to_the_left * step - rest >= earliest:
-                corners.add(to_the_left * step - rest)
-            return cls(whole, rest, first, last, sorted(corners))
-        return cls(whole, rest, first, last, sorted(start for start in {earliest, latest} if start % step))
-
-
 def best_window(
-    forecast: Forecast, *, duration: timedelta, earliest_start: datetime | None = None, deadline: datetime | None = None
+    forecast: Forecast,
+    *,
+    duration: timedelta | None = None,
+    power: PowerProfile | None = None,
+    earliest_start: datetime | None = None,
+    deadline: datetime | None = None,
 ) -> Window:
-    """Find the window of least mean intensity; of equal ones, the earliest.
+    """Find the window of least mean intensity, weighted by the power that is drawn; of equal ones, the earliest.
 
+    :param duration: how long the run takes; may be left away where the power profile tells.
+    :param power: what the run draws as it goes on; None draws the same all along.
     :param earliest_start: no start before this; the forecast's start where not given, or where that is later.
     :param deadline: latest finish; the forecast's end where not given.
-    :raises InvalidRequestError: if a moment is naive or the duration is not positive.
+    :raises InvalidRequestError: if a moment is naive, the duration is not positive or is not that of the profile.
     :raises NoFeasibleWindowError: if no start ends by the deadline, or within the forecast.
     """
-    span = Span.of(forecast, duration, earliest_start, deadline)
-    return _window(forecast, _best_start(forecast, span), span)
+    length, power = run_of(duration, power)
+    span = Span.of(forecast, length, earliest_start, deadline)
+    return _window(forecast, _best_start(forecast, span, power), span, power)
 
 
-def window_at(forecast: Forecast, *, start: datetime, duration: timedelta) -> Window:
+def window_at(
+    forecast: Forecast, *, start: datetime, duration: timedelta | None = None, power: PowerProfile | None = None
+) -> Window:
     """Give the window that begins at a stated moment.
 
-    :raises InvalidRequestError: if the start is naive or the duration is not positive.
+    :raises InvalidRequestError: if the start is naive, the duration is not positive or is not that of the profile.
     :raises NoFeasibleWindowError: if the forecast does not cover the run.
     """
-    begin, length = microseconds(parse_moment(start, "start")), parse_duration(duration, "duration") // MICROSECOND
+    whole, power = run_of(duration, power)
+    begin, length = microseconds(parse_moment(start, "start")), whole // MICROSECOND
     if begin < forecast.start_us or begin + length > forecast.end_us:
         raise NoFeasibleWindowError(
-            f"start: a run of {_words(length)} from {moment_at(begin).isoformat()} lies outside the series for "
+            f"start: a run of {words(length)} from {moment_at(begin).isoformat()} lies outside the series for "
             f"{forecast.zone}, which covers {forecast.start.isoformat()} to {forecast.end.isoformat()}"
         )
-    return _window(forecast, begin, Span(begin, begin, length, horizon_cut=False))
+    return _window(forecast, begin, Span(begin, begin, length, horizon_cut=False), power)
 
 
 def spread_window(
     forecast: Forecast,
     *,
-    duration: timedelta,
+    duration: timedelta | None = None,
+    power: PowerProfile | None = None,
     earliest_start: datetime | None = None,
     deadline: datetime | None = None,
     tolerance: float,
@@ -161,13 +101,20 @@ def spread_window(
         raise InvalidRequestError(f"tolerance: {tolerance} must be a finite number, zero or larger")
     if not 0.0 <= place < 1.0:
         raise InvalidRequestError(f"place: {place} must lie in [0, 1)")
-    span = Span.of(forecast, duration, earliest_start, deadline)
-    best = _best_start(forecast, span)
-    starts, costs = _bends(forecast, span)
-    least = _cost(forecast, best, span.duration)
+    length, power = run_of(duration, power)
+    span = Span.of(forecast, length, earliest_start, deadline)
+    best = _best_start(forecast, span, power)
+    least = _integral(forecast, best, span, power)
+    if power is None:
+        starts, costs = _bends(forecast, span)
+        slack = _slack(forecast, span.duration)
+    else:
+        draw = Draw(power, forecast)
+        starts, costs = draw.bent(forecast, span)
+        slack = draw.slack(forecast.cumulative[-1:]).item()
     limit = (1.0 + tolerance) * least
     # Rounding must neither keep an equal optimum out nor give width to a bare minimum.
-    equal = least + _slack(forecast, span.duration)
+    equal = least + slack
     clean = costs <= max(limit, equal)
     pieces = np.flatnonzero(clean[:-1] | clean[1:])
     costs = np.where(costs <= equal, least, costs)
@@ -176,17 +123,19 @@ def spread_window(
     crossing = np.minimum(np.maximum((limit - left) / slope, 0.0), 1.0)
     opens = np.where(left <= limit, 0.0, crossing)
     closes = np.where(right <= limit, 1.0, crossing)
-    length = starts[pieces + 1] - begin
-    measure = np.concatenate(([0.0], ((closes - opens) * length).cumsum()))
+    reach = starts[pieces + 1] - begin
+    measure = np.concatenate(([0.0], ((closes - opens) * reach).cumsum()))
     wanted = place * measure.item(-1)
     piece = int(measure.searchsorted(wanted, side="right")) - 1
-    if piece >= length.size:
-        return _window(forecast, best, span)
-    chosen = int(begin[piece] + opens[piece] * length[piece] + (wanted - measure[piece]))
-    return _window(forecast, min(max(chosen, span.earliest), span.latest), span)
+    if piece >= reach.size:
+        return _window(forecast, best, span, power)
+    chosen = int(begin[piece] + opens[piece] * reach[piece] + (wanted - measure[piece]))
+    return _window(forecast, min(max(chosen, span.earliest), span.latest), span, power)
 
 
-def _best_start(forecast: Forecast, span: Span) -> int:
+def _best_start(forecast: Forecast, span: Span, power: PowerProfile | None) -> int:
+    if power is not None:
+        return Draw(power, forecast).best(Rows.of(forecast), span)[0].item()
     cumulative, intensity, step = forecast.cumulative, forecast.intensity, forecast.step_us
     whole, rest, first, last, corners = Cores.of(span, forecast.start_us, step)
     begin, stop, share = first, last + 1, rest / step
@@ -243,10 +192,12 @@ def _slack(forecast: Forecast, duration: int) -> float:
     return ROUNDING * (duration // forecast.step_us + 2) * forecast.cumulative.item(-1)
 
 
-def _window(forecast: Forecast, start: int, span: Span) -> Window:
-    mean = _cost(forecast, start, span.duration) / (span.duration / forecast.step_us)
+def _integral(forecast: Forecast, start: int, span: Span, power: PowerProfile | None) -> float:
+    if power is None:
+        return _cost(forecast, start, span.duration)
+    return Draw(power, forecast).integrals(Rows.of(forecast), start, 1).item()
+
+
+def _window(forecast: Forecast, start: int, span: Span, power: PowerProfile | None) -> Window:
+    mean = _integral(forecast, start, span, power) / (span.duration / forecast.step_us)
     return Window(moment_at(start), moment_at(start + span.duration), mean, span.horizon_cut)
-
-
-def _words(duration: int) -> str:
-    return in_words(timedelta(microseconds=duration))

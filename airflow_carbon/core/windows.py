@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 
 from airflow_carbon.core.moment import moment_at
-from airflow_carbon.core.window import ROUNDING, Cores, Span, Window
+from airflow_carbon.core.power import run_of
+from airflow_carbon.core.powered import Draw, Rows
+from airflow_carbon.core.span import ROUNDING, Cores, Span
+from airflow_carbon.core.window import Window
 from airflow_carbon.exceptions import InvalidRequestError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from airflow_carbon.core.forecast import Forecast
+    from airflow_carbon.core.power import PowerProfile
 
 _NEVER = np.iinfo(np.int64).max
 
@@ -91,7 +95,8 @@ class ForecastStack:
 def best_windows(
     forecasts: ForecastStack | Iterable[Forecast],
     *,
-    duration: timedelta,
+    duration: timedelta | None = None,
+    power: PowerProfile | None = None,
     earliest_start: datetime | None = None,
     deadline: datetime | None = None,
     allow_mixed: bool = False,
@@ -104,12 +109,13 @@ def best_windows(
     :raises NoFeasibleWindowError: if one of the forecasts has no feasible window; the message names its zone.
     """
     stack = forecasts if isinstance(forecasts, ForecastStack) else ForecastStack(forecasts, allow_mixed=allow_mixed)
+    length, power = run_of(duration, power)
     starts = np.empty(len(stack), dtype=np.int64)
     means = np.empty(len(stack))
     cut = np.empty(len(stack), dtype=np.bool_)
     for table in stack.tables:
-        span = Span.of(table.grid, duration, earliest_start, deadline)
-        starts[table.indices], means[table.indices] = table.best(span)
+        span = Span.of(table.grid, length, earliest_start, deadline)
+        starts[table.indices], means[table.indices] = table.best(span, power)
         cut[table.indices] = span.horizon_cut
     return Windows(timedelta(microseconds=span.duration), starts, means, cut)
 
@@ -152,8 +158,12 @@ class Table:
             self.intensity[begin : begin + self.width - 1] = forecast.intensity
         self._spare: list[NDArray[np.float64]] = []
 
-    def best(self, span: Span) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def best(self, span: Span, power: PowerProfile | None = None) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Find each row's best start [us since the Unix epoch] and its mean [gCO2eq/kWh], both of shape ``(z,)``."""
+        if power is not None:
+            shape = (-1, self.width)
+            rows = Rows(self.cumulative.reshape(shape), self.intensity.reshape(shape)[:, : self.width - 1])
+            return Draw(power, self.grid).best(rows, span)
         cores = self._widened(Cores.of(span, self.grid.start_us, self.grid.step_us), span)
         slack = ROUNDING * (cores.whole + 2) * self.totals
         bends = [self._integral(corner + span.duration) - self._integral(corner) for corner in cores.corners]
