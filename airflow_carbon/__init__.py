@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_carbon.hooks.sci import SciHook as SciHook
-    from airflow_carbon.operators.best_region import BestRegionBranchOperator as BestRegionBranchOperator
     from airflow_carbon.operators.best_region import BestRegionOperator as BestRegionOperator
+    from airflow_carbon.operators.best_region_branch import BestRegionBranchOperator as BestRegionBranchOperator
+    from airflow_carbon.operators.best_schedule import BestScheduleOperator as BestScheduleOperator
+    from airflow_carbon.operators.place_fleet import PlaceFleetOperator as PlaceFleetOperator
     from airflow_carbon.sensors.carbon_aware import CarbonAwareSensor as CarbonAwareSensor
+    from airflow_carbon.sensors.planned_window import PlannedWindowSensor as PlannedWindowSensor
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "BestRegionBranchOperator": "airflow_carbon.operators.best_region",
+    "BestRegionBranchOperator": "airflow_carbon.operators.best_region_branch",
     "BestRegionOperator": "airflow_carbon.operators.best_region",
+    "BestScheduleOperator": "airflow_carbon.operators.best_schedule",
     "CarbonAwareSensor": "airflow_carbon.sensors.carbon_aware",
+    "PlaceFleetOperator": "airflow_carbon.operators.place_fleet",
+    "PlannedWindowSensor": "airflow_carbon.sensors.planned_window",
     "SciHook": "airflow_carbon.hooks.sci",
 }
 __all__ = ["__version__", *_HOME]

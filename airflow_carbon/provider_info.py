@@ -33,8 +33,23 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["service"],
             }
         ],
-        "sensors": [{"integration-name": name, "python-modules": ["airflow_carbon.sensors.carbon_aware"]}],
-        "operators": [{"integration-name": name, "python-modules": ["airflow_carbon.operators.best_region"]}],
+        "sensors": [
+            {
+                "integration-name": name,
+                "python-modules": ["airflow_carbon.sensors.carbon_aware", "airflow_carbon.sensors.planned_window"],
+            }
+        ],
+        "operators": [
+            {
+                "integration-name": name,
+                "python-modules": [
+                    "airflow_carbon.operators.best_region",
+                    "airflow_carbon.operators.best_region_branch",
+                    "airflow_carbon.operators.best_schedule",
+                    "airflow_carbon.operators.place_fleet",
+                ],
+            }
+        ],
         "hooks": [
             {
                 "integration-name": name,

@@ -11,6 +11,8 @@ from airflow_carbon.cli.clock import dated, local, local_zone, utc
 from airflow_carbon.cli.document import print_document
 from airflow_carbon.cli.source import asked, now_of
 from airflow_carbon.cli.table import table
+from airflow_carbon.core.job import Job
+from airflow_carbon.core.limits import Limits
 from airflow_carbon.core.moment import in_words, parse_duration, parse_moment_after
 from airflow_carbon.core.placement import Placement, Ranking, of_one_sort, rank_placements
 from airflow_carbon.core.units import Kind
@@ -38,14 +40,10 @@ def run(args: Namespace) -> int:
         )
     names = _names(args)
     until = deadline or now + duration
-    allowed = None if args.allowed_countries is None else args.allowed_countries.split(",")
+    limits = Limits(None if args.allowed_countries is None else args.allowed_countries.split(","))
     found = asked(args, now, lambda source: candidates(source, names, now=now, until=until), ranking=True)
     ranking = rank_placements(
-        of_one_sort(found, allowed_countries=allowed),
-        duration=duration,
-        earliest_start=now,
-        deadline=deadline,
-        allowed_countries=allowed,
+        of_one_sort(found, limits=limits), Job(duration, earliest_start=now, deadline=deadline), limits=limits
     )
     if args.json:
         print_document(document(ranking, now, duration.total_seconds(), deadline))

@@ -1,48 +1,32 @@
-"""Where to run: regions ranked by the intensity of the power times the overhead of the building."""
+"""Where, when and on what to run: region x time x purchase type in one ranking under hard limits."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_carbon.core.moment import parse_duration, parse_moment
-from airflow_carbon.core.window import Window, best_window, window_at
+from airflow_carbon.core.candidate import ASSUMED_PUE, NO_DATA, Candidate, of_one_sort
+from airflow_carbon.core.limits import Limits
+from airflow_carbon.core.run_at import RunAt
+from airflow_carbon.core.tradeoff import (
+    GRAMS_PER_TONNE,
+    Budget,
+    CarbonPrice,
+    ExchangeRate,
+    LeastCarbon,
+    Tradeoff,
+    pareto_front,
+)
 from airflow_carbon.core.windows import refuse_mixed
 from airflow_carbon.exceptions import InvalidRequestError, NoFeasibleWindowError
 
 if TYPE_CHECKING:
-    from airflow_carbon.core.forecast import Forecast
+    from airflow_carbon.core.job import Job
+    from airflow_carbon.core.window import Window
 
-#: Power usage effectiveness of a region that publishes none: a little above the mean of the cloud regions that do
-#: (1.17), so that silence is no advantage. Records say where it was taken.
-ASSUMED_PUE = 1.2
-
-
-#: How the reason of a candidate begins whose source did not answer.
-NO_DATA = "no data: "
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """Hold one region that may run the work.
-
-    :param name: the region as the user wrote it.
-    :param zone: the grid zone it lies in, in its source's words.
-    :param country: ISO 3166 code of two letters; empty where not known.
-    :param pue: power usage effectiveness of its data centers [1]; None where not published.
-    :param forecast: its intensities; None where its source failed.
-    :param rejected: why it cannot be chosen, where that is known already.
-    """
-
-    name: str
-    zone: str = ""
-    country: str = ""
-    pue: float | None = None
-    forecast: Forecast | None = None
-    rejected: str = ""
+__all__ = ["ASSUMED_PUE", "NO_DATA", "Candidate", "Placement", "Ranking", "of_one_sort", "rank_placements"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +34,18 @@ class Placement:
     """Hold one candidate's place in a ranking.
 
     :param rank: 1 for the best; None where rejected.
+    :param run: what the job takes there; None where rejected before that was known.
     :param window: when it would run there; None where rejected.
     :param rejected: why it was rejected, empty where it was not.
+    :param pareto: whether no other placement is cheaper and cleaner; None where costs are not known.
     """
 
     candidate: Candidate
     rank: int | None = None
+    run: RunAt | None = None
     window: Window | None = None
     rejected: str = ""
+    pareto: bool | None = None
 
     @property
     def name(self) -> str:
@@ -71,23 +59,57 @@ class Placement:
 
     @property
     def effective_g_per_kwh(self) -> float:
-        """Emissions of one kWh used by the computer itself [gCO2eq/kWh]; infinite where rejected."""
-        return math.inf if self.window is None else self.window.intensity_g_per_kwh * self.pue
+        """Emissions of one kWh of the job on the user's own hardware [gCO2eq/kWh]; infinite where rejected.
+
+        The building, the hardware and work that is done again after evictions are in it; moving data is not.
+        """
+        if self.window is None or self.run is None:
+            return math.inf
+        return self.window.intensity_g_per_kwh * self.run.carbon_per_intensity / (self.run.job.energy_kwh or 1.0)
+
+    @property
+    def carbon_g(self) -> float | None:
+        """Emissions of the whole job [gCO2eq]; None where rejected, or the job's energy is not known."""
+        if self.window is None or self.run is None or self.run.job.energy_kwh is None:
+            return None
+        return self.run.carbon(self.window)
+
+    @property
+    def cost(self) -> float | None:
+        """Cost of the whole job, that of its delay included [currency]; None where rejected or not known."""
+        if self.window is None or self.run is None:
+            return None
+        cost = self.run.cost(self.window.start)
+        return None if math.isnan(cost) else cost
 
     def record(self) -> dict[str, Any]:
         """Give all that is known as plain JSON values."""
-        window, forecast = self.window, self.candidate.forecast
+        window, forecast, run = self.window, self.candidate.forecast, self.run
+        price, known = self.candidate.price, window is not None and run is not None
         return {
             "rank": self.rank,
             "region": self.name,
             "zone": self.candidate.zone or (forecast.zone if forecast else ""),
             "country": self.candidate.country,
+            "purchase": str(self.candidate.purchase) if self.candidate.purchase else None,
+            "sku": price.sku if price else None,
+            "price_per_hour": price.per_hour if price else None,
+            "currency": price.currency if price else None,
+            "price_source": price.source if price else None,
             "intensity_g_per_kwh": window.intensity_g_per_kwh if window else None,
             "pue": self.pue,
             "pue_assumed": self.candidate.pue is None,
+            "relative_energy": self.candidate.relative_energy,
             "effective_g_per_kwh": self.effective_g_per_kwh if window else None,
+            "carbon_g": self.carbon_g,
+            "transfer_g": run.transfer_g if run and known else None,
+            "cost": self.cost,
+            "pareto": self.pareto,
             "start": window.start.isoformat() if window else None,
             "end": window.end.isoformat() if window else None,
+            "expected_hours": run.duration.total_seconds() / 3600.0 if run and known else None,
+            "expected_evictions": run.evictions if run and known else None,
+            "queue_wait_seconds": self.candidate.queue_wait.total_seconds(),
             "horizon_cut": window.horizon_cut if window else None,
             "kind": str(forecast.kind) if forecast else None,
             "source": forecast.source if forecast else None,
@@ -110,7 +132,7 @@ class Ranking:
         :raises NoFeasibleWindowError: if none is possible; the message gives each one's reason.
         """
         if self.placements[0].rank is None:
-            reasons = "; ".join(f"{placement.name}: {placement.rejected}" for placement in self.placements)
+            reasons = "; ".join(f"{placement.candidate.label}: {placement.rejected}" for placement in self.placements)
             raise NoFeasibleWindowError(f"no region is left of {len(self.placements)}: {reasons}")
         return self.placements[0]
 
@@ -124,108 +146,130 @@ class Ranking:
         return [placement.record() for placement in self.placements]
 
 
-def of_one_sort(
-    candidates: Sequence[Candidate], *, allowed_countries: Collection[str] | None = None
-) -> list[Candidate]:
-    """Keep the intensities that most candidates share the meaning of, and reject the others with the reason.
-
-    A chain of sources can answer one region with other numbers than the rest; that must not fail the whole choice.
-
-    :param allowed_countries: only candidates in them count; None counts all.
-    """
-    countries = None if allowed_countries is None else {country.strip().upper() for country in allowed_countries}
-    sorts: list[tuple[Forecast, int]] = []
-    for candidate in candidates:
-        forecast = candidate.forecast
-        if forecast is None or (countries is not None and candidate.country.upper() not in countries):
-            continue
-        known = next((index for index, (one, _) in enumerate(sorts) if one.comparable_with(forecast)), None)
-        if known is None:
-            sorts.append((forecast, 1))
-        else:
-            sorts[known] = sorts[known][0], sorts[known][1] + 1
-    if len(sorts) < 2:
-        return list(candidates)
-    chosen, _ = max(sorts, key=lambda sort: sort[1])
-    return [
-        candidate
-        if candidate.forecast is None or candidate.forecast.comparable_with(chosen)
-        else replace(candidate, forecast=None, rejected=f"{NO_DATA}{_unlike(candidate.forecast, chosen)}")
-        for candidate in candidates
-    ]
-
-
-def _unlike(one: Forecast, chosen: Forecast) -> str:
-    return (
-        f"{one.signal} intensity ({one.accounting}) from {one.source} does not compare with {chosen.signal} "
-        f"({chosen.accounting}) of the others"
-    )
-
-
 def rank_placements(
     candidates: Sequence[Candidate],
+    job: Job,
     *,
-    duration: timedelta,
-    earliest_start: datetime,
-    deadline: datetime | None = None,
-    allowed_countries: Collection[str] | None = None,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    tradeoff: Tradeoff = LeastCarbon(),  # noqa: B008 - frozen
     allow_mixed: bool = False,
 ) -> Ranking:
-    """Rank regions by mean intensity x PUE; of equal ones, the one that the user wrote first.
+    """Rank what a job may run on by the carbon of the whole job, or by carbon and cost; equals in the user's order.
 
-    :param earliest_start: when the run can start. Without a deadline it starts then, wherever it runs.
-    :param deadline: latest finish; with one, each region is judged by its own best window.
-    :param allowed_countries: ISO 3166 codes of two letters; a region whose country is not known is rejected too.
-        None allows all.
+    With a deadline each candidate is judged at its own best time: the cleanest one, or, where delay costs, the best by
+    the tradeoff itself. That is exact in continuous time for each tradeoff but ``Weighted``, which compares the
+    cleanest time of each. On spot machines time, energy, carbon and cost are those that are expected with evictions.
+
+    :param limits: hard constraints; what does not keep one is rejected, whatever it would save.
+    :param tradeoff: what cleaner power may cost.
     :param allow_mixed: rank intensities of different signal or accounting against each other; the records tell which.
-    :raises InvalidRequestError: if there is no candidate, a PUE is below 1, a moment is naive, the duration is not
-        positive, or the intensities do not compare and ``allow_mixed`` is not set.
+    :raises InvalidRequestError: if there is no candidate, the intensities do not compare and ``allow_mixed`` is not
+        set, prices come in different currencies, or the tradeoff asks for grams and the job's energy is not known.
     """
     if not candidates:
         raise InvalidRequestError("candidates: there is none; give one region at least")
-    if isinstance(allowed_countries, str):
-        raise InvalidRequestError(f"allowed_countries: {allowed_countries!r} must be a list, for example ['DE', 'SE']")
-    parse_duration(duration, "duration")
-    parse_moment(earliest_start, "earliest_start")
-    if deadline is not None:
-        parse_moment(deadline, "deadline")
-    countries = None if allowed_countries is None else {country.strip().upper() for country in allowed_countries}
-    placements = []
-    for candidate in candidates:
-        if candidate.pue is not None and not 1.0 <= candidate.pue < math.inf:
-            raise InvalidRequestError(f"pue: {candidate.pue} of {candidate.name} must be a number, 1 or larger")
-        placements.append(_placed(candidate, duration, earliest_start, deadline, countries))
-    possible = [placement for placement in placements if placement.window is not None]
+    if isinstance(tradeoff, CarbonPrice) and job.energy_kwh is None:
+        raise InvalidRequestError(
+            "power: a price per tonne needs grams, and so the energy of the job: say what it draws, for example "
+            "power='2h@300W'"
+        )
+    home = next((candidate for candidate in candidates if candidate.name == job.transfer.home), None)
+    counts = not isinstance(tradeoff, LeastCarbon) or limits.max_extra_cost_percent is not None
+    placements = [_possible(candidate, job, limits, home, counts) for candidate in candidates]
+    open_ = [each for each in placements if not each.rejected]
     if not allow_mixed:
         # Only what could be chosen is compared: a region that residency rules out must not block the others.
-        refuse_mixed([(each.name, each.candidate.forecast) for each in possible if each.candidate.forecast])
-    # Rounded to a nanogram, so that float noise does not decide between equals; sorting is stable.
-    possible.sort(key=lambda each: round(each.effective_g_per_kwh, 9))
-    ranked = [Placement(each.candidate, rank, each.window) for rank, each in enumerate(possible, start=1)]
-    return Ranking((*ranked, *(placement for placement in placements if placement.window is None)))
+        refuse_mixed([(each.name, each.candidate.forecast) for each in open_ if each.candidate.forecast])
+    if counts:
+        _refuse_mixed_currencies(open_)
+    price = _carbon_price(open_, tradeoff)
+    placed = _placed(open_, limits, tradeoff, price)
+    possible = [each for each in placed if not each.rejected]
+    order = _order(possible, tradeoff, price)
+    front = _front(possible)
+    ranked = [
+        replace(possible[index], rank=rank, pareto=None if front is None else index in front)
+        for rank, index in enumerate(order, start=1)
+    ]
+    dear = {id(each.candidate): each for each in placed if each.rejected}
+    rest = [dear.get(id(each.candidate), each) for each in placements]
+    return Ranking((*ranked, *(each for each in rest if each.rejected)))
+
+
+def _possible(candidate: Candidate, job: Job, limits: Limits, home: Candidate | None, counts: bool) -> Placement:
+    """Tell what the job takes on a candidate at the soonest, or why it cannot run there."""
+    reason = limits.fault(candidate) or candidate.rejected
+    if reason or candidate.forecast is None:
+        return Placement(candidate, rejected=reason or f"{NO_DATA}no intensities were given")
+    if counts and candidate.price is None:
+        return Placement(candidate, rejected="its price is not known, and cost counts")
+    try:
+        run = RunAt.of(candidate, job, home)
+        return Placement(candidate, run=run, window=run.soonest())
+    except NoFeasibleWindowError as error:
+        return Placement(candidate, rejected=f"no feasible window: {error}")
 
 
 def _placed(
-    candidate: Candidate,
-    duration: timedelta,
-    earliest_start: datetime,
-    deadline: datetime | None,
-    countries: set[str] | None,
-) -> Placement:
-    reason = candidate.rejected
-    if countries is not None and not candidate.country:
-        reason = "its country is not known, and only stated countries are allowed"
-    elif countries is not None and candidate.country.upper() not in countries:
-        reason = f"country {candidate.country} is not allowed (allowed: {', '.join(sorted(countries)) or 'none'})"
-    if reason or candidate.forecast is None:
-        return Placement(candidate, rejected=reason or f"{NO_DATA}no intensities were given")
-    try:
-        if deadline is None:
-            window = window_at(candidate.forecast, start=earliest_start, duration=duration)
-        else:
-            window = best_window(
-                candidate.forecast, duration=duration, earliest_start=earliest_start, deadline=deadline
+    open_: Sequence[Placement], limits: Limits, tradeoff: Tradeoff, carbon_price: float | None
+) -> list[Placement]:
+    """Put each placement at its best time, and reject what costs too much."""
+    soonest = [(each, each.run, each.run.cost(each.run.earliest_start)) for each in open_ if each.run]
+    cheapest = min((cost for *_, cost in soonest if not math.isnan(cost)), default=math.nan)
+    percents = [limits.max_extra_cost_percent, tradeoff.max_extra_percent if isinstance(tradeoff, Budget) else None]
+    most = min((Budget(percent).limit(cheapest) for percent in percents if percent is not None), default=math.inf)
+    placed = []
+    for each, run, cost in soonest:
+        if cost > most:
+            extra = f"{100.0 * (cost / cheapest - 1.0):.1f} %" if cheapest else "infinitely"
+            placed.append(
+                replace(
+                    each, window=None, rejected=f"it costs {cost:.4g}, {extra} more than the cheapest ({cheapest:.4g})"
+                )
             )
-    except NoFeasibleWindowError as error:
-        return Placement(candidate, rejected=f"no feasible window: {error}")
-    return Placement(candidate, window=window)
+            continue
+        window = run.best(carbon_price=carbon_price, most=most)
+        placed.append(replace(each, window=window))
+    return placed
+
+
+def _carbon_price(open_: Sequence[Placement], tradeoff: Tradeoff) -> float | None:
+    """Give what a unit of carbon is worth, where the tradeoff is such a price [currency per unit of carbon]."""
+    if isinstance(tradeoff, CarbonPrice):
+        return tradeoff.per_tonne / GRAMS_PER_TONNE
+    if not isinstance(tradeoff, ExchangeRate) or not open_:
+        return None
+    ways = []
+    for each in open_:
+        if each.run is not None and each.window is not None:
+            # Where waiting costs nothing, the cleanest time is as cheap as the soonest.
+            window = each.window if each.run.job.delay_cost_per_hour else each.run.best()
+            ways.append((each.run.cost(window.start), each.run.carbon(window)))
+    return tradeoff.price(*min(ways))
+
+
+def _order(possible: Sequence[Placement], tradeoff: Tradeoff, carbon_price: float | None) -> list[int]:
+    if not possible:
+        return []
+    costs = [math.nan if each.cost is None else each.cost for each in possible]
+    carbon = [each.run.carbon(each.window) for each in possible if each.run and each.window]
+    if carbon_price is not None:
+        # A rate came to this price before the times were chosen.
+        tradeoff = CarbonPrice(carbon_price * GRAMS_PER_TONNE)
+    # What lies beyond a budget has been rejected by now.
+    return LeastCarbon().order(costs, carbon) if isinstance(tradeoff, Budget) else tradeoff.order(costs, carbon)
+
+
+def _front(possible: Sequence[Placement]) -> set[int] | None:
+    costs = [each.cost for each in possible]
+    if not possible or None in costs:
+        return None
+    carbon = [each.run.carbon(each.window) for each in possible if each.run and each.window]
+    return set(pareto_front([cost for cost in costs if cost is not None], carbon))
+
+
+def _refuse_mixed_currencies(open_: Sequence[Placement]) -> None:
+    known = {each.candidate.price.currency: each.name for each in open_ if each.candidate.price}
+    if len(known) > 1:
+        (one, there), (other, elsewhere), *_ = known.items()
+        raise InvalidRequestError(f"prices: {there} is in {one} but {elsewhere} in {other}; use one currency")

@@ -179,6 +179,7 @@ class _Choice:
         return best_window(
             self.forecast,
             duration=self.request.duration,
+            power=self.request.power,
             earliest_start=self.first,
             deadline=self.request.latest_start + self.request.duration,
         )
@@ -190,6 +191,7 @@ class _Choice:
         return spread_window(
             self.forecast,
             duration=self.request.duration,
+            power=self.request.power,
             earliest_start=self.first,
             deadline=self.request.latest_start + self.request.duration,
             tolerance=SPREAD_TOLERANCE,
@@ -230,7 +232,7 @@ class _Choice:
 def _covered(forecast: Forecast, start: datetime, request: WaitRequest) -> Window | None:
     if not forecast.covers(start, start + request.duration):
         return None
-    return window_at(forecast, start=start, duration=request.duration)
+    return window_at(forecast, start=start, duration=request.duration, power=request.power)
 
 
 def _saving_percent(window: Window, against: Window) -> float:

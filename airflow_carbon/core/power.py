@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 from airflow_carbon.core.moment import MICROSECOND, in_words, parse_duration
@@ -68,7 +68,7 @@ class PowerProfile:
         return cls(tuple(_of_pair(pair, number, field) for number, pair in enumerate(value, start=1)))
 
     def __str__(self) -> str:
-        return ", ".join(f"{length.total_seconds():g}s@{watts:g}W" for length, watts in self.phases)
+        return ", ".join(f"{_exact(length)}s@{watts!r}W" for length, watts in self.phases)
 
     @property
     def duration(self) -> timedelta:
@@ -94,6 +94,13 @@ class PowerProfile:
         watts = (0.0, *(one for _, one in self.phases), 0.0)
         return tuple((edge, watts[at] - watts[at + 1]) for at, edge in enumerate(self.edges_us))
 
+    def stretched(self, length: timedelta) -> PowerProfile:
+        """Draw the same powers over another length of time, each for the same share of it."""
+        edges = [edge * (length / self.duration) for edge in accumulate(one for one, _ in self.phases)]
+        edges[-1] = length
+        lengths = [edge - before for before, edge in pairwise([timedelta(0), *edges])]
+        return PowerProfile(tuple((one, watts) for one, (_, watts) in zip(lengths, self.phases, strict=True)))
+
     def part(self, begin: timedelta, end: timedelta) -> PowerProfile:
         """Cut out what is drawn between two moments of the run, counted from its start.
 
@@ -106,6 +113,10 @@ class PowerProfile:
                 cut.append((inside, watts))
             at += length
         return PowerProfile(tuple(cut))
+
+
+def _exact(length: timedelta) -> str:
+    return f"{length.total_seconds():.6f}".rstrip("0").rstrip(".")
 
 
 def run_of(duration: timedelta | None, power: PowerProfile | None) -> tuple[timedelta, PowerProfile | None]:

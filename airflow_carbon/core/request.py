@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from airflow_carbon.core.moment import aware, in_words
+from airflow_carbon.core.power import PowerProfile, run_of
 from airflow_carbon.exceptions import InvalidRequestError, NoFeasibleWindowError
 
 #: A start within this share of the optimum counts as equally clean when tasks are spread beside each other.
@@ -32,6 +33,7 @@ class WaitRequest:
     :param min_saving_percent: waiting must promise at least this reduction of intensity against running now [%].
     :param spread: the task's own place in ``[0, 1)`` among the starts within ``SPREAD_TOLERANCE`` of the optimum, so
         that many tasks do not meet on one minute; None takes the optimum itself.
+    :param power: what the run draws as it goes on; None where it draws the same all along.
     """
 
     duration: timedelta
@@ -40,6 +42,7 @@ class WaitRequest:
     latest_start: datetime
     min_saving_percent: float = 10.0
     spread: float | None = None
+    power: PowerProfile | None = None
 
     @classmethod
     def checked(
@@ -51,11 +54,12 @@ class WaitRequest:
         latest_start: datetime,
         min_saving_percent: float = 10.0,
         spread: float | None = None,
+        power: PowerProfile | None = None,
     ) -> WaitRequest:
         """Refuse what cannot be meant, and put every moment in UTC.
 
         :raises InvalidRequestError: naming the field, for a naive datetime, a duration that is not positive, a
-            percentage outside 0..100 or a spread outside ``[0, 1)``.
+            percentage outside 0..100, a spread outside ``[0, 1)`` or a profile that is not of this duration.
         :raises NoFeasibleWindowError: if the latest start comes before the earliest.
         """
         if duration <= timedelta(0):
@@ -64,6 +68,7 @@ class WaitRequest:
             raise InvalidRequestError(f"min_saving_percent: {min_saving_percent} must lie between 0 and 100 [%]")
         if spread is not None and not 0.0 <= spread < 1.0:
             raise InvalidRequestError(f"spread: {spread} must lie in [0, 1)")
+        _, power = run_of(duration, power)
         ready_at = aware(ready_at, "ready_at")
         earliest = aware(earliest_start, "earliest_start") if earliest_start is not None else ready_at
         latest = aware(latest_start, "latest_start")
@@ -72,4 +77,4 @@ class WaitRequest:
                 f"the latest start {latest.isoformat()} comes {in_words(earliest - latest)} before the earliest "
                 f"{earliest.isoformat()}; allow a later deadline or a shorter duration"
             )
-        return cls(duration, ready_at, earliest, latest, float(min_saving_percent), spread)
+        return cls(duration, ready_at, earliest, latest, float(min_saving_percent), spread, power)

@@ -202,6 +202,7 @@ class Wait:
             and [window.start.isoformat(), window.end.isoformat(), _rounded(window.intensity_g_per_kwh)],
             "location": self.location,
             "duration_seconds": self.request.duration.total_seconds(),
+            "power": str(self.request.power or ""),
             "baseline": self.baseline_intensity_g_per_kwh,
             "replans": self.replans,
             "decisions": self.decisions,
@@ -216,10 +217,8 @@ class Wait:
         if not state:
             return self
         try:
-            if (state["location"], state["duration_seconds"]) != (
-                self.location,
-                self.request.duration.total_seconds(),
-            ):
+            asked = self.state()
+            if any(state.get(key, "") != asked[key] for key in ("location", "duration_seconds", "power")):
                 return self
             notes, reason, origin = [str(note) for note in state["notes"]], str(state["reason"]), dict(state["origin"])
             earlier = [dict(one) for one in state.get("earlier", ())]

@@ -133,6 +133,28 @@ def spread_window(
     return _window(forecast, min(max(chosen, span.earliest), span.latest), span, power)
 
 
+def turning_points(
+    forecast: Forecast,
+    *,
+    duration: timedelta | None = None,
+    power: PowerProfile | None = None,
+    earliest_start: datetime | None = None,
+    deadline: datetime | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """List the starts between which the mean intensity of a run goes straight, both ends of what is allowed included.
+
+    Whatever is a straight function of start and mean intensity has its least value at one of them.
+
+    :return: starts in order [us since the Unix epoch] and mean intensities [gCO2eq/kWh], both of shape ``(k,)``.
+    :raises InvalidRequestError: as :func:`best_window`.
+    :raises NoFeasibleWindowError: as :func:`best_window`.
+    """
+    length, power = run_of(duration, power)
+    span = Span.of(forecast, length, earliest_start, deadline)
+    starts, costs = _bends(forecast, span) if power is None else Draw(power, forecast).bent(forecast, span)
+    return starts, costs / (span.duration / forecast.step_us)
+
+
 def _best_start(forecast: Forecast, span: Span, power: PowerProfile | None) -> int:
     if power is not None:
         return Draw(power, forecast).best(Rows.of(forecast), span)[0].item()

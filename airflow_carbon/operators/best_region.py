@@ -1,4 +1,4 @@
-"""Operators that choose the cleanest region, and follow it."""
+"""The operator that chooses where to run."""
 
 from __future__ import annotations
 
@@ -6,39 +6,71 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseBranchOperator, BaseOperator
+from airflow.sdk import BaseOperator
 
 from airflow_carbon.core.location import Location
-from airflow_carbon.core.moment import in_words, parse_duration, parse_moment_after, stated
-from airflow_carbon.exceptions import InvalidRequestError, NoFeasibleWindowError, SourceUnavailableError
+from airflow_carbon.core.moment import in_words, parse_moment_after, stated
+from airflow_carbon.exceptions import NoFeasibleWindowError, SourceUnavailableError
 from airflow_carbon.hooks.source_link import CarbonSourceLink
 
 # Each parse of a DAG pays for what stands above: what is needed later is imported later.
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_carbon.core.power import PowerProfile
     from airflow_carbon.hooks.carbon import CarbonHook
+    from airflow_carbon.operators.placing import Placing
+    from airflow_carbon.prices.base import Prices
 
 
 class BestRegionOperator(BaseOperator):
-    """Choose the region, and with a deadline the time too, where a run is cleanest: least intensity x PUE.
+    """Choose the region where a run is cleanest, and with a deadline the time; with prices, how to buy the machine too.
 
-    Returns the region as the user wrote it. The XCom ``ranking`` holds every candidate with its intensity, and each
-    rejected one with the reason; ``carbon_decision`` holds the record of the choice. All fields but ``allow_mixed`` are
-    templated. An outage does not fail the task: all regions are then ranked by annual averages.
+    Returns the region as the user wrote it. The XCom ``ranking`` holds every candidate, and each rejected one with the
+    reason; ``carbon_decision`` holds the record of the choice. All fields but ``allow_mixed`` are templated, so that
+    each can come from DAG Params, and who triggers a run decides. An outage does not fail the task: all regions are
+    then ranked by annual averages, and without prices by carbon alone.
+
+    Fields that say something of each region are mappings by its name; where a region is missing, nothing is known.
 
     :param regions: candidates, for example ``["azure:swedencentral", "aws:eu-west-2"]``.
-    :param duration: how long the run takes, a timedelta or a text like ``1h30m``.
+    :param duration: how long the run takes, a timedelta or a text like ``1h30m``; the power profile tells it too.
+    :param power: what the run draws as it goes on: ``"10m@50W, 2h@300W"``. With it the record tells grams.
     :param deadline: latest finish; with it region and time are chosen together. A moment, or a duration counted from
         ``run_after``.
     :param allowed_countries: ISO 3166 codes of the countries where the data may go; None allows all.
+    :param excluded_regions: regions that must not be chosen.
+    :param required_sku: the machine, in its cloud's exact spelling; a region without it is rejected.
+    :param skus: by region, the machines that are to be had there; not needed with prices, which tell.
+    :param latency_ms: by region, to where the work is wanted [ms].
+    :param max_latency_ms: a region beyond it, or of unknown latency, is rejected [ms].
+    :param queue_wait: by region, the expected wait for a machine: a duration, seconds, or a function of the region. It
+        moves the earliest start.
+    :param relative_energy: by region, energy of the hardware there over that of your own [1].
+    :param pue: by region, where you know better than the table [1].
+    :param data_gb: data to move wherever the run is not in ``data_region`` [GB]: their energy at both grids, their
+        price and their time count. ``transfer_kwh_per_gb``, ``transfer_gb_per_hour`` and ``egress_per_gb`` say more.
+    :param prices: ``"azure_retail"``, the path of a CSV, or a list of rows; see ``airflow_carbon.prices``.
+    :param currency: ISO 4217 code of the prices.
+    :param purchase: ``spot``, ``dedicated``, or both where not given.
+    :param eviction_rate_per_hour: of spot machines, where the prices do not tell [1/h]; ``checkpoint_interval``,
+        ``checkpoint_time`` and ``restart_time`` say what an eviction costs.
+    :param tradeoff: what cleaner power may cost: ``{"carbon_price_per_tonne": 80}``, ``{"max_extra_cost_percent": 5}``,
+        ``{"cost_percent_per_carbon_percent": 0.5}`` or ``{"emission_weight": 0.5}``; see ``core/tradeoff.py``. None
+        takes the least carbon.
+    :param max_extra_cost_percent: a hard limit over the cheapest, with any tradeoff [%].
+    :param delay_cost_per_hour: of each hour by which the run ends later than it could [currency/h].
     :param carbon_conn_id: one connection, or an ordered list of them; None uses ``carbon_default``, or the typical
         profiles where that is not defined.
     :param allow_mixed: rank intensities of different signal or accounting against each other.
     """
 
     template_fields: Sequence[str] = (
-        "regions", "duration", "deadline", "allowed_countries", "carbon_conn_id",
+        "regions", "duration", "power", "deadline", "allowed_countries", "excluded_regions", "required_sku", "skus",
+        "latency_ms", "max_latency_ms", "queue_wait", "relative_energy", "pue", "data_gb", "data_region",
+        "transfer_kwh_per_gb", "transfer_gb_per_hour", "egress_per_gb", "prices", "currency", "purchase",
+        "eviction_rate_per_hour", "checkpoint_interval", "checkpoint_time", "restart_time", "tradeoff",
+        "max_extra_cost_percent", "delay_cost_per_hour", "carbon_conn_id",
     )  # fmt: skip
     operator_extra_links = (CarbonSourceLink(),)
     ui_color: str = "#d5f0dc"
@@ -48,9 +80,33 @@ class BestRegionOperator(BaseOperator):
         self,
         *,
         regions: Sequence[str] | str,
-        duration: timedelta | str,
+        duration: timedelta | str | None = None,
+        power: PowerProfile | str | Sequence[Any] | None = None,
         deadline: datetime | timedelta | str | None = None,
         allowed_countries: Sequence[str] | str | None = None,
+        excluded_regions: Sequence[str] | str | None = None,
+        required_sku: str | None = None,
+        skus: Mapping[str, Sequence[str]] | str | None = None,
+        latency_ms: Mapping[str, float] | str | None = None,
+        max_latency_ms: float | str | None = None,
+        queue_wait: Mapping[str, Any] | str | None = None,
+        relative_energy: Mapping[str, float] | str | None = None,
+        pue: Mapping[str, float] | str | None = None,
+        data_gb: float | str | None = None,
+        data_region: str | None = None,
+        transfer_kwh_per_gb: float | str | None = None,
+        transfer_gb_per_hour: float | str | None = None,
+        egress_per_gb: float | str | None = None,
+        prices: Any = None,
+        currency: str = "USD",
+        purchase: str | None = None,
+        eviction_rate_per_hour: float | str | None = None,
+        checkpoint_interval: timedelta | str | None = None,
+        checkpoint_time: timedelta | str | None = None,
+        restart_time: timedelta | str | None = None,
+        tradeoff: Mapping[str, float] | str | None = None,
+        max_extra_cost_percent: float | str | None = None,
+        delay_cost_per_hour: float | str | None = None,
         carbon_conn_id: str | Sequence[str] | None = None,
         allow_mixed: bool = False,
         **kwargs: Any,
@@ -58,8 +114,32 @@ class BestRegionOperator(BaseOperator):
         super().__init__(**kwargs)
         self.regions = regions
         self.duration = duration
+        self.power = power
         self.deadline = deadline
         self.allowed_countries = allowed_countries
+        self.excluded_regions = excluded_regions
+        self.required_sku = required_sku
+        self.skus = skus
+        self.latency_ms = latency_ms
+        self.max_latency_ms = max_latency_ms
+        self.queue_wait = queue_wait
+        self.relative_energy = relative_energy
+        self.pue = pue
+        self.data_gb = data_gb
+        self.data_region = data_region
+        self.transfer_kwh_per_gb = transfer_kwh_per_gb
+        self.transfer_gb_per_hour = transfer_gb_per_hour
+        self.egress_per_gb = egress_per_gb
+        self.prices = prices
+        self.currency = currency
+        self.purchase = purchase
+        self.eviction_rate_per_hour = eviction_rate_per_hour
+        self.checkpoint_interval = checkpoint_interval
+        self.checkpoint_time = checkpoint_time
+        self.restart_time = restart_time
+        self.tradeoff = tradeoff
+        self.max_extra_cost_percent = max_extra_cost_percent
+        self.delay_cost_per_hour = delay_cost_per_hour
         self.carbon_conn_id = carbon_conn_id
         self.allow_mixed = allow_mixed
 
@@ -78,24 +158,29 @@ class BestRegionOperator(BaseOperator):
         from airflow_carbon.hooks import chain
         from airflow_carbon.hooks.asking import asked_in_time
         from airflow_carbon.hooks.typical import TypicalHook
+        from airflow_carbon.operators.placing import Placing
         from airflow_carbon.sources.candidates import candidates
 
-        now = datetime.now(UTC)
-        names = _names(self.regions, "regions")
-        duration = parse_duration(self.duration, "duration")
-        deadline = self._deadline(context, now, duration)
-        allowed = stated(self.allowed_countries)
-        countries = None if allowed is None else _names(allowed, "allowed_countries")
+        now, notes = datetime.now(UTC), list[str]()
+        placing = Placing({field: getattr(self, field) for field in self.template_fields if field != "branches"})
+        deadline = self._deadline(context, now, placing.duration)
+        job = placing.job(earliest_start=now, deadline=deadline)
+        limits, tradeoff = placing.limits, placing.tradeoff
+        prices = self._prices(placing, notes)
+        if prices is None:
+            limits, tradeoff = placing.without_prices() if stated(self.prices) is not None else (limits, tradeoff)
 
         def ranked(hooks: Sequence[CarbonHook]) -> Ranking:
             source = chain.source_of(hooks, ranking=True)
-            found = asked_in_time(candidates(source, names, now=now, until=deadline or now + duration))
+            # Where queues, moving data and evictions may put off the end, more of the future is asked for.
+            until = deadline or now + 2 * placing.duration + timedelta(days=1)
+            found = asked_in_time(candidates(source, placing.names, now=now, until=until))
+            offers = placing.offers(found, prices)
             return rank_placements(
-                found if self.allow_mixed else of_one_sort(found, allowed_countries=countries),
-                duration=duration,
-                earliest_start=now,
-                deadline=deadline,
-                allowed_countries=countries,
+                offers if self.allow_mixed else of_one_sort(offers, limits=limits),
+                job,
+                limits=limits,
+                tradeoff=tradeoff,
                 allow_mixed=self.allow_mixed,
             )
 
@@ -107,18 +192,36 @@ class BestRegionOperator(BaseOperator):
             outage = str(error)
         if outage:
             # An outage must not fail the DAG; all from one source, or unlike numbers would be ranked.
-            self.log.warning("%s; ranking by annual averages instead", outage)
+            notes.append(f"{outage}; ranked by annual averages instead")
+            self.log.warning("%s", notes[-1])
             hooks = [TypicalHook()]
             ranking = ranked(hooks)
         ti, records = context["ti"], ranking.records()
         ti.xcom_push(key="ranking", value=records)
         for record in records:
             self.log.info("%s", _sentence(record))
-        best = ranking.best
-        chosen = next(record for record in records if record["region"] == best.name)
-        ti.xcom_push(key="carbon_decision", value={"chosen": best.name, "decided_at": now.isoformat(), **chosen})
+        best, chosen = ranking.best, records[0]
+        decision = {"chosen": best.name, "decided_at": now.isoformat(), "notes": notes, **chosen}
+        ti.xcom_push(key="carbon_decision", value=decision)
         self.source_url = chain.source_url(hooks, Location.parse(best.name), chosen["source"])
         return best.name
+
+    def _prices(self, placing: Placing, notes: list[str]) -> Prices | None:
+        """Ask for the prices; None where none are asked for, or nobody tells them."""
+        from airflow_carbon.hooks.asking import asked_in_time
+        from airflow_carbon.hooks.settings import state_dir
+        from airflow_carbon.prices.chosen import chosen
+
+        source = chosen(stated(self.prices), folder=state_dir() / "cache")
+        if source is None:
+            return None
+        question = source.prices(placing.names, skus=[placing.limits.required_sku], currency=self.currency)
+        try:
+            return asked_in_time(question)
+        except SourceUnavailableError as error:
+            notes.append(f"no prices: {error}; ranked by carbon alone, and no limit on cost is kept")
+            self.log.warning("%s", notes[-1])
+            return None
 
     def _deadline(self, context: Context, now: datetime, duration: timedelta) -> datetime | None:
         if (asked := stated(self.deadline)) is None:
@@ -136,64 +239,14 @@ class BestRegionOperator(BaseOperator):
         return deadline
 
 
-class BestRegionBranchOperator(BaseBranchOperator, BestRegionOperator):
-    """Choose the cleanest region and follow its branch; takes all that :class:`BestRegionOperator` does.
-
-    Returns the chosen region as the user wrote it.
-
-    :param branches: region as in ``regions`` -> task id (or task group id) to follow; gives ``regions`` too where they
-        are not named apart.
-    """
-
-    template_fields: Sequence[str] = (*BestRegionOperator.template_fields, "branches")
-
-    def __init__(self, *, branches: Mapping[str, str], regions: Sequence[str] | str = "", **kwargs: Any) -> None:
-        super().__init__(regions=regions, **kwargs)
-        self.branches = branches
-
-    def execute(self, context: Context) -> str:
-        """Choose the region, skip every branch but its own, and give the region."""
-        region = self.chosen(context)
-        # Skipping leaves this method by an exception, and what it would have returned is lost.
-        context["ti"].xcom_push(key="return_value", value=region)
-        self.do_branch(context, self.branches[region])
-        return region
-
-    def choose_branch(self, context: Context) -> str:
-        """Give the task id that stands beside the chosen region."""
-        return self.branches[self.chosen(context)]
-
-    def chosen(self, context: Context) -> str:
-        """Choose the region.
-
-        :raises InvalidRequestError: if a region has no branch; found before anything is asked.
-        """
-        if not isinstance(self.branches, Mapping) or not self.branches:
-            raise InvalidRequestError(f"branches: {self.branches!r} must map each region to a task id")
-        # Only now are templates rendered and the branches known.
-        self.regions = names = _names(stated(self.regions) or list(self.branches), "regions")
-        missing = [name for name in names if name not in self.branches]
-        if missing:
-            raise InvalidRequestError(
-                f"branches: region {missing[0]!r} has no task to follow; there are {', '.join(self.branches) or 'none'}"
-            )
-        return self.choose(context)
-
-
-def _names(value: Sequence[str] | str, field: str) -> list[str]:
-    names = [one.strip() for one in value.split(",")] if isinstance(value, str) else list(value)
-    if not names or not all(isinstance(one, str) and one for one in names):
-        raise InvalidRequestError(f"{field}: {value!r} must be a list of at least one name")
-    if len(set(names)) != len(names):
-        raise InvalidRequestError(f"{field}: {', '.join(names)} names one twice")
-    return names
-
-
 def _sentence(record: Mapping[str, Any]) -> str:
+    bought = f" ({record['purchase']})" if record["purchase"] else ""
     if record["rejected"]:
-        return f"{record['region']}: rejected, {record['rejected']}"
+        return f"{record['region']}{bought}: rejected, {record['rejected']}"
+    grams = "" if record["carbon_g"] is None else f", {record['carbon_g']:.0f} g in all"
+    cost = "" if record["cost"] is None else f", {record['cost']:.4g} {record['currency']} in all"
     return (
-        f"{record['rank']}. {record['region']}: {record['intensity_g_per_kwh']:.0f} g/kWh x PUE {record['pue']}"
+        f"{record['rank']}. {record['region']}{bought}: {record['intensity_g_per_kwh']:.0f} g/kWh x PUE {record['pue']}"
         f"{' (assumed)' if record['pue_assumed'] else ''} "
-        f"= {record['effective_g_per_kwh']:.0f} g/kWh ({record['kind']})"
+        f"= {record['effective_g_per_kwh']:.0f} g/kWh ({record['kind']}){grams}{cost}"
     )

@@ -15,6 +15,7 @@ from airflow_carbon.hooks.source_link import CarbonSourceLink
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_carbon.core.power import PowerProfile
     from airflow_carbon.triggers.waiting import Waiting
 
 
@@ -27,7 +28,10 @@ class CarbonAwareSensor(BaseSensorOperator):
 
     :param location: where the work runs: ``azure:swedencentral``, ``zone:DE`` or ``51.5,-0.12``.
     :param duration: how long the work takes, a timedelta or a text like ``1h30m``; the promise holds for it.
+    :param power: what the work draws as it goes on, ``"10m@50W, 2h@300W, 15m@80W"`` or ``[["10m", 50], ...]``; tells
+        the duration too, and puts the hungry phases on clean hours.
     :param deadline: latest finish: a moment, or a duration counted from ``run_after``.
+    :param tail: where the deadline is that of the whole DAG: expected time from the end of this work to the DAG's end.
     :param max_delay: latest start, counted from the moment the task was first ready; with a deadline too, the earlier
         of both holds.
     :param earliest_start: no start before it: a moment, or a duration counted from ``run_after``.
@@ -47,7 +51,7 @@ class CarbonAwareSensor(BaseSensorOperator):
 
     template_fields: Sequence[str] = (
         "location", "duration", "deadline", "max_delay", "earliest_start", "min_saving_percent", "on_outage",
-        "carbon_conn_id", "carbon_mode",
+        "carbon_conn_id", "carbon_mode", "power", "tail",
     )  # fmt: skip
     operator_extra_links = (CarbonSourceLink(),)
     ui_color: str = "#d5f0dc"
@@ -57,8 +61,10 @@ class CarbonAwareSensor(BaseSensorOperator):
         self,
         *,
         location: str,
-        duration: timedelta | str,
+        duration: timedelta | str | None = None,
+        power: PowerProfile | str | Sequence[Any] | None = None,
         deadline: datetime | timedelta | str | None = None,
+        tail: timedelta | str | None = None,
         max_delay: timedelta | str | None = None,
         earliest_start: datetime | timedelta | str | None = None,
         min_saving_percent: float | str = 10.0,
@@ -76,6 +82,8 @@ class CarbonAwareSensor(BaseSensorOperator):
         super().__init__(retries=retries, **kwargs)
         self.location = location
         self.duration = duration
+        self.power = power
+        self.tail = tail
         self.deadline = deadline
         self.max_delay = max_delay
         self.earliest_start = earliest_start
@@ -132,6 +140,8 @@ class CarbonAwareSensor(BaseSensorOperator):
         asked = Asked(
             location=self.location,
             duration=self.duration,
+            power=self.power,
+            tail=self.tail,
             deadline=self.deadline,
             max_delay=self.max_delay,
             earliest_start=self.earliest_start,

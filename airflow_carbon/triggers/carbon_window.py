@@ -13,6 +13,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_carbon.core.location import Location
 from airflow_carbon.core.moment import parse_moment
+from airflow_carbon.core.power import PowerProfile
 from airflow_carbon.core.request import OnOutage, WaitRequest
 from airflow_carbon.exceptions import CarbonError, SourceUnavailableError
 from airflow_carbon.hooks.asking import ANSWER_TIMEOUT, REFUSED_AT_FIRST, RETRY_SECONDS
@@ -49,6 +50,7 @@ class CarbonWindowTrigger(BaseTrigger):
     :param on_outage: what to do while no source answers and no plan stands.
     :param carbon_conn_id: ids of the connections, in order; empty for the default.
     :param decision_id: identity of the wait, under which its plan is kept across restarts; empty keeps none.
+    :param power: what the run draws as it goes on, as text; empty where it draws the same all along.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class CarbonWindowTrigger(BaseTrigger):
         on_outage: str = "run",
         carbon_conn_id: Sequence[str] = (),
         decision_id: str = "",
+        power: str = "",
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's own is not annotated
         self.location = location
@@ -78,6 +81,7 @@ class CarbonWindowTrigger(BaseTrigger):
         self.on_outage = on_outage
         self.carbon_conn_id = list(carbon_conn_id)
         self.decision_id = decision_id
+        self.power = power
 
     @classmethod
     def of(cls, promise: Promise, asked: Asked, ids: Sequence[str], *, not_before: datetime) -> CarbonWindowTrigger:
@@ -95,6 +99,7 @@ class CarbonWindowTrigger(BaseTrigger):
             on_outage=asked.on_outage,
             carbon_conn_id=ids,
             decision_id=promise.decision_id,
+            power=str(request.power or ""),
         )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -113,6 +118,7 @@ class CarbonWindowTrigger(BaseTrigger):
                 "on_outage": self.on_outage,
                 "carbon_conn_id": self.carbon_conn_id,
                 "decision_id": self.decision_id,
+                "power": self.power,
             },
         )
 
@@ -196,6 +202,7 @@ class CarbonWindowTrigger(BaseTrigger):
             latest_start=parse_moment(self.latest_start, "latest_start"),
             min_saving_percent=self.min_saving_percent,
             spread=self.spread,
+            power=PowerProfile.parse(self.power) if self.power else None,
         )
 
     @staticmethod

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_carbon.core.moment import in_words, parse_duration, parse_moment, parse_moment_after, stated
+from airflow_carbon.core.power import PowerProfile, run_of
 from airflow_carbon.core.request import WaitRequest
 from airflow_carbon.exceptions import InvalidRequestError, NoFeasibleWindowError
 from airflow_carbon.hooks.settings import start_margin
@@ -44,10 +45,12 @@ class Asked:
     :param spread: whether to start beside other tasks, not on the optimum itself.
     :param wait_in_backfill: whether a backfill run waits too.
     :param deferrable: whether to wait in the triggerer.
+    :param power: what the work draws as it goes on; tells the duration too.
+    :param tail: expected time from the end of this work to the end of all that the deadline is for.
     """
 
     location: str
-    duration: timedelta | str
+    duration: timedelta | str | None
     deadline: datetime | timedelta | str | None = None
     max_delay: timedelta | str | None = None
     earliest_start: datetime | timedelta | str | None = None
@@ -58,6 +61,30 @@ class Asked:
     spread: bool = True
     wait_in_backfill: bool = False
     deferrable: bool = True
+    power: PowerProfile | str | Sequence[Any] | None = None
+    tail: timedelta | str | None = None
+
+    def run(self) -> tuple[timedelta, PowerProfile | None]:
+        """Read how long the work takes, and its power profile where it changes.
+
+        :raises InvalidRequestError: if neither is given, one cannot be read, or the two do not agree.
+        """
+        length, power = stated(self.duration), stated(self.power)
+        return run_of(
+            None if length is None else parse_duration(length, "duration"),
+            None if power is None else PowerProfile.parse(power),
+        )
+
+    def time_after(self, deadline: datetime | None) -> timedelta:
+        """Read the time that is needed between the end of the work and the deadline.
+
+        :raises InvalidRequestError: if it is no duration, or there is no deadline that it could be kept off.
+        """
+        if (tail := stated(self.tail)) is None:
+            return timedelta(0)
+        if deadline is None:
+            raise InvalidRequestError("tail: it is kept off the deadline, and there is none; give one, or no tail")
+        return parse_duration(tail, "tail", zero_allowed=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +116,10 @@ class Promise:
         run = context["dag_run"]
         # A backfill run keeps the old tick as its run_after: a deadline counted from there has long gone by.
         base = ready_at if run.run_type == "backfill" else run.run_after.astimezone(UTC)
-        length, margin = parse_duration(asked.duration, "duration"), start_margin()
+        (length, power), margin = asked.run(), start_margin()
         until, wait, after = stated(asked.deadline), stated(asked.max_delay), stated(asked.earliest_start)
         finish = None if until is None else parse_moment_after(until, base, "deadline")
+        rest = length + asked.time_after(finish)
         delay = None if wait is None else parse_duration(wait, "max_delay", zero_allowed=True)
         earliest = ready_at if after is None else parse_moment_after(after, base, "earliest_start")
         if finish is None and delay is None:
@@ -100,8 +128,8 @@ class Promise:
             )
         if finish is not None:
             begin = run.run_after.astimezone(UTC)
-            _refuse_impossible(finish, length, begin if after is None else max(begin, earliest))
-        limit = min(([] if finish is None else [finish - length]) + ([] if delay is None else [ready_at + delay]))
+            _refuse_impossible(finish, rest, begin if after is None else max(begin, earliest))
+        limit = min(([] if finish is None else [finish - rest]) + ([] if delay is None else [ready_at + delay]))
         if earliest > limit and delay is not None and earliest > ready_at + delay:
             raise NoFeasibleWindowError(
                 f"earliest_start {earliest.isoformat()} comes {in_words(earliest - ready_at - delay)} after the latest "
@@ -121,6 +149,7 @@ class Promise:
                 latest_start=latest,
                 min_saving_percent=_percentage(asked.min_saving_percent),
                 spread=_place(context) if asked.spread else None,
+                power=power,
             ),
             finish,
             limit if before is None else min(limit, before.limit),
@@ -144,6 +173,7 @@ class Promise:
                     latest_start=parse_moment(kept["latest_start"], "latest_start"),
                     min_saving_percent=kept["min_saving_percent"],
                     spread=kept["spread"],
+                    power=PowerProfile.parse(kept["power"]) if kept.get("power") else None,
                 ),
                 parse_moment(kept["deadline"], "deadline") if kept["deadline"] else None,
                 parse_moment(kept["limit"], "limit"),
@@ -163,6 +193,7 @@ class Promise:
             "earliest_start": request.earliest_start.isoformat(),
             "latest_start": request.latest_start.isoformat(),
             "duration_seconds": request.duration.total_seconds(),
+            "power": str(request.power) if request.power else None,
             "started_at": started_at.isoformat(),
             "deadline": finish.isoformat() if finish else None,
             "start_overrun_seconds": round(max(0.0, late.total_seconds()), 3),
@@ -179,6 +210,7 @@ class Promise:
             "duration_seconds": request.duration.total_seconds(),
             "min_saving_percent": request.min_saving_percent,
             "spread": request.spread,
+            "power": str(request.power or ""),
             "deadline": self.deadline.isoformat() if self.deadline else None,
             "limit": self.limit.isoformat(),
             "margin_seconds": self.margin.total_seconds(),
