@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_carbon.cli import ink
@@ -11,12 +12,12 @@ from airflow_carbon.cli.clock import dated, local, local_zone, utc
 from airflow_carbon.cli.document import print_document
 from airflow_carbon.cli.source import asked, now_of
 from airflow_carbon.cli.table import table
-from airflow_carbon.core.job import Job
-from airflow_carbon.core.limits import Limits
-from airflow_carbon.core.moment import in_words, parse_duration, parse_moment_after
+from airflow_carbon.core.moment import in_words, parse_moment_after
 from airflow_carbon.core.placement import Placement, Ranking, of_one_sort, rank_placements
 from airflow_carbon.core.units import Kind
 from airflow_carbon.exceptions import InvalidRequestError, NoFeasibleWindowError
+from airflow_carbon.operators.placing import Placing
+from airflow_carbon.prices.chosen import chosen
 from airflow_carbon.sources.candidates import candidates
 from airflow_carbon.sources.regions import all_regions
 
@@ -24,6 +25,14 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from airflow_carbon.core.window import Window
+    from airflow_carbon.prices.base import Prices
+
+
+#: Fields of the operator that this command has no option for.
+_UNASKED = (
+    "skus", "latency_ms", "max_latency_ms", "relative_energy", "pue", "transfer_kwh_per_gb", "transfer_gb_per_hour",
+    "egress_per_gb", "checkpoint_time", "restart_time", "delay_cost_per_hour",
+)  # fmt: skip
 
 
 def run(args: Namespace) -> int:
@@ -31,27 +40,55 @@ def run(args: Namespace) -> int:
 
     :raises CarbonError: if the request is wrong.
     """
-    now, duration = now_of(args), parse_duration(args.duration, "--duration")
+    now, placing = now_of(args), _placing(args)
     deadline = None if args.deadline is None else parse_moment_after(args.deadline, now, "--deadline")
-    if deadline is not None and deadline - duration < now:
+    if deadline is not None and deadline - placing.duration < now:
         raise NoFeasibleWindowError(
-            f"--deadline: a run of {in_words(duration)} from now cannot end by {deadline.isoformat()}; "
-            f"allow {(now + duration).isoformat(timespec='seconds')} or later, or a shorter duration"
+            f"--deadline: a run of {in_words(placing.duration)} from now cannot end by {deadline.isoformat()}; "
+            f"allow {(now + placing.duration).isoformat(timespec='seconds')} or later, or a shorter duration"
         )
-    names = _names(args)
-    until = deadline or now + duration
-    limits = Limits(None if args.allowed_countries is None else args.allowed_countries.split(","))
-    found = asked(args, now, lambda source: candidates(source, names, now=now, until=until), ranking=True)
-    ranking = rank_placements(
-        of_one_sort(found, limits=limits), Job(duration, earliest_start=now, deadline=deadline), limits=limits
-    )
+    job, limits = placing.job(earliest_start=now, deadline=deadline), placing.limits
+    prices = _prices(args, placing)
+    until = deadline or now + 2 * placing.duration + timedelta(days=1)
+    found = asked(args, now, lambda source: candidates(source, placing.names, now=now, until=until), ranking=True)
+    offers = of_one_sort(placing.offers(found, prices), limits=limits)
+    ranking = rank_placements(offers, job, limits=limits, tradeoff=placing.tradeoff)
     if args.json:
-        print_document(document(ranking, now, duration.total_seconds(), deadline))
+        print_document(document(ranking, now, placing.duration.total_seconds(), deadline))
     else:
         finish = f", to end by {dated(deadline)}" if deadline else ""
-        print(f"a run of {in_words(duration)}, asked at {dated(now)}{finish}")
+        print(f"a run of {in_words(placing.duration)}, asked at {dated(now)}{finish}")
         print("\n".join(_lines(ranking, now, deadline)))
     return 0 if ranking.placements[0].rank else 1
+
+
+def _placing(args: Namespace) -> Placing:
+    """Read the options as the operator reads its fields."""
+    asked_for = {
+        "regions": _names(args),
+        "duration": args.duration,
+        "power": args.power,
+        "allowed_countries": args.allowed_countries,
+        "excluded_regions": args.exclude,
+        "required_sku": args.sku,
+        "queue_wait": args.queue_wait,
+        "data_gb": args.data_gb,
+        "data_region": args.data_region,
+        "prices": args.prices,
+        "purchase": args.purchase,
+        "eviction_rate_per_hour": args.eviction_rate,
+        "checkpoint_interval": args.checkpoint_interval,
+        "tradeoff": args.tradeoff,
+        "max_extra_cost_percent": args.max_extra_cost,
+    }
+    return Placing({**dict.fromkeys(_UNASKED), **asked_for})
+
+
+def _prices(args: Namespace, placing: Placing) -> Prices | None:
+    source = chosen(args.prices, field="--prices")
+    if source is None:
+        return None
+    return asyncio.run(source.prices(placing.names, skus=[placing.limits.required_sku], currency=args.currency))
 
 
 def document(ranking: Ranking, now: datetime, duration_seconds: float, deadline: datetime | None) -> dict[str, Any]:
@@ -93,8 +130,10 @@ def _lines(ranking: Ranking, now: datetime, deadline: datetime | None) -> list[s
     lines = []
     if ranked:
         lines += [*_accounts(ranked), ""]
+        header = _header(now, deadline, ranked)
         rows = [_row(one, one.window, now, deadline) for one in ranked if one.window is not None]
-        head, first, *others = table(_header(now, deadline), rows)
+        told = [column for column in range(len(header)) if column < 4 or any(row[column] for row in rows)]
+        head, first, *others = table([header[at] for at in told], [[row[at] for at in told] for row in rows])
         lines += [ink.dim(head), ink.green(first), *others]
     if any(one.candidate.pue is None for one in ranked):
         lines += ["", "* assumed, as none is published"]
@@ -103,7 +142,7 @@ def _lines(ranking: Ranking, now: datetime, deadline: datetime | None) -> list[s
     rejected = [one for one in ranking.placements if one.window is None]
     if rejected:
         lines += ["", ink.yellow("rejected" if ranked else "no region is left")]
-        lines += [f"  {one.name}: {one.rejected}" for one in rejected]
+        lines += [f"  {one.candidate.label}: {one.rejected}" for one in rejected]
     return lines
 
 
@@ -113,10 +152,12 @@ def _accounts(ranked: list[Placement]) -> list[str]:
     return list(dict.fromkeys(f"{one['signal']} intensity; accounting: {one['accounting']}" for one in records))
 
 
-def _header(now: datetime, deadline: datetime | None) -> list[str]:
+def _header(now: datetime, deadline: datetime | None, ranked: list[Placement]) -> list[str]:
+    currency = next((one.candidate.price.currency for one in ranked if one.candidate.price), "")
     own = local_zone(now)
     starts = ["start UTC", *([f"start {own}"] if own else [])] if deadline else []
-    return [">", "region", "zone", "country", ">g/kWh", ">x PUE", "", ">= g/kWh", *starts, "kind"]
+    amounts = [">= g/kWh", ">g in all", f">{currency} in all"]
+    return [">", "region", "zone", "country", "bought", ">g/kWh", ">x PUE", "", *amounts, *starts, "kind"]
 
 
 def _row(one: Placement, window: Window, now: datetime, deadline: datetime | None) -> list[str]:
@@ -126,10 +167,13 @@ def _row(one: Placement, window: Window, now: datetime, deadline: datetime | Non
         one.name,
         one.record()["zone"],
         one.candidate.country,
+        str(one.candidate.purchase or ""),
         f"{window.intensity_g_per_kwh:.0f}",
         f"{one.pue:.2f}",
         "*" if one.candidate.pue is None else "",
         f"{one.effective_g_per_kwh:.0f}",
+        "" if one.carbon_g is None else f"{one.carbon_g:.0f}",
+        "" if one.cost is None else f"{one.cost:.4g}",
         *starts,
         _kind(one),
     ]

@@ -14,6 +14,7 @@ from airflow_carbon.cli.table import table
 from airflow_carbon.core.location import Location
 from airflow_carbon.core.moment import in_words, parse_duration, parse_moment_after
 from airflow_carbon.core.policy import Action, Decision, decide
+from airflow_carbon.core.power import PowerProfile, run_of
 from airflow_carbon.core.request import WaitRequest
 from airflow_carbon.core.units import Kind
 
@@ -50,7 +51,9 @@ def requested(args: Namespace, now: datetime) -> WaitRequest:
     :raises InvalidRequestError: naming the argument that is wrong.
     :raises NoFeasibleWindowError: if the deadline cannot be met.
     """
-    duration = parse_duration(args.duration, "--duration")
+    power = None if args.power is None else PowerProfile.parse(args.power, "--power")
+    stated = None if args.duration is None else parse_duration(args.duration, "--duration")
+    duration, power = run_of(stated, power)
     latest = []
     if args.deadline is not None:
         latest.append(parse_moment_after(args.deadline, now, "--deadline") - duration)
@@ -66,6 +69,7 @@ def requested(args: Namespace, now: datetime) -> WaitRequest:
         earliest_start=None if earliest is None else max(now, earliest),
         latest_start=min(latest),
         min_saving_percent=args.min_saving,
+        power=power,
     )
 
 
@@ -83,6 +87,7 @@ def document(
         "issued_at": forecast.issued_at,
         "now": now,
         "duration_seconds": request.duration.total_seconds(),
+        "power": str(request.power) if request.power else None,
         "earliest_start": request.earliest_start,
         "latest_start": request.latest_start,
         "min_saving_percent": request.min_saving_percent,

@@ -116,7 +116,7 @@ class Placing:
         for purchase in self.purchases:
             price = prices.of(candidate.name, sku, purchase)
             if price is None:
-                why = candidate.rejected or f"no {purchase} price: {prices.why_not(candidate.name, sku, purchase)}"
+                why = candidate.rejected or prices.why_not(candidate.name, sku, purchase)
                 bought.append(
                     replace(candidate, skus=candidate.skus or frozenset({sku}), purchase=purchase, rejected=why)
                 )

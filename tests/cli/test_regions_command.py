@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -97,3 +98,54 @@ def test_the_document_keeps_its_shape(capsys: pytest.CaptureFixture[str]) -> Non
     assert list(said) == ["now", "duration_seconds", "deadline", "best", "ranking"]
     assert said["deadline"] == "2026-11-22T08:00:00+00:00"
     assert {"rank", "region", "intensity_g_per_kwh", "pue", "pue_assumed", "rejected"} <= said["ranking"][0].keys()
+
+
+@pytest.fixture
+def prices(tmp_path: Path) -> str:
+    lines = [
+        "region,sku,purchase,per_hour,currency,eviction_rate_per_hour",
+        "azure:swedencentral,D2,dedicated,0.12,EUR,",
+        "azure:swedencentral,D2,spot,0.03,EUR,0.05",
+        "azure:eastus,D2,dedicated,0.096,EUR,",
+    ]
+    (tmp_path / "prices.csv").write_text("\n".join(lines))
+    return str(tmp_path / "prices.csv")
+
+
+PLACES = ["azure:swedencentral", "azure:eastus", "azure:uksouth"]
+
+
+def test_with_prices_spot_and_dedicated_machines_are_ranked_by_the_whole_run(
+    capsys: pytest.CaptureFixture[str], prices: str
+) -> None:
+    priced = ["--prices", prices, "--sku", "D2", "--currency", "EUR"]
+    said = said_by(capsys, *PLACES, "--power", "1h@50W, 3h@300W", *priced, *NOW)
+    assert said.startswith("a run of 4 h")
+    header, first, second, third, _, _, *rejected = said.splitlines()[3:]
+    assert [word for word in ("bought", "g in all", "EUR in all") if word not in header] == []
+    assert first.split()[:5] == ["1", "azure:swedencentral", "SE", "SE", "dedicated"]
+    assert (second.split()[4], third.split()[4]) == ("spot", "dedicated")
+    assert [line.partition(":")[2].partition(":")[0] for line in rejected] == [
+        "eastus (spot)", "uksouth (dedicated)", "uksouth (spot)",
+    ]  # fmt: skip
+    worth = said_by(capsys, *PLACES, "--power", "4h@300W", *priced, "--tradeoff", "carbon_price_per_tonne=80", "--json")
+    best = json.loads(worth)["ranking"][0]
+    assert (best["region"], best["purchase"], best["currency"]) == ("azure:swedencentral", "spot", "EUR")
+    cheap = said_by(capsys, *PLACES, "--duration", "4h", *priced, "--max-extra-cost", "0", "--purchase", "dedicated")
+    assert "1  azure:eastus" in cheap
+    assert "azure:swedencentral (dedicated): it costs 0.48, 25.0 % more than the cheapest (0.384)" in cheap
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ([], "duration: say how long the run takes"),
+        (["--duration", "1h", "--prices", "azure_retial", "--sku", "D2"], "--prices: 'azure_retial' names no prices"),
+        (["--duration", "1h", "--prices", "azure_retail"], "required_sku: prices are those of a machine"),
+        (["--duration", "1h", "--tradeoff", "price=80"], "write one of carbon_price_per_tonne"),
+        (["--duration", "1h", "--queue-wait", "azure:uksuoth=1h"], "'azure:uksuoth' is none of the regions"),
+        (["--power", "1h@5V"], "phase 1: '1h@5V' is none"),
+    ],
+)
+def test_a_slip_in_what_it_may_cost_is_named(capsys: pytest.CaptureFixture[str], argv: list[str], said: str) -> None:
+    assert said in refused(capsys, *PLACES, *argv)

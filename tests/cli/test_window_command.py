@@ -127,7 +127,7 @@ def test_no_start_lies_before_the_earliest(series: Path, capsys: pytest.CaptureF
 def test_the_document_says_all_and_keeps_its_shape(capsys: pytest.CaptureFixture[str]) -> None:
     said = json.loads(words_of(capsys, "azure:uksouth", "--duration", "90m", "--now", "2026-11-22T16:00Z", "--json"))
     assert list(said) == [
-        "location", "zone", "source", "kind", "signal", "accounting", "issued_at", "now", "duration_seconds",
+        "location", "zone", "source", "kind", "signal", "accounting", "issued_at", "now", "duration_seconds", "power",
         "earliest_start", "latest_start", "min_saving_percent", "action", "start", "end", "intensity_g_per_kwh",
         "baseline_start", "baseline_intensity_g_per_kwh", "promised_saving_percent", "horizon_cut", "reason",
     ]  # fmt: skip
@@ -189,3 +189,17 @@ def test_colours_are_for_a_terminal_alone_and_not_where_no_colour_is_wanted(
     monkeypatch.setattr(sys, "stdout", plain)
     assert main(["window", "zone:GB", "--duration", "1h"]) == 0
     assert "\x1b" not in plain.getvalue()
+
+
+def test_a_power_profile_puts_the_hungry_hours_on_the_clean_ones(
+    series: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def start(power: str) -> str:
+        argv = ["zone:DE", "--power", power, "--csv", str(series), "--json", *MIDNIGHT]
+        said = json.loads(words_of(capsys, *argv))
+        assert said["duration_seconds"] == 4 * 3600
+        return str(said["start"])
+
+    # The clean hours are those from six to eight.
+    assert start("2h@10W, 2h@500W") == "2020-03-01T04:00:00+00:00"
+    assert start("2h@500W, 2h@10W") == "2020-03-01T06:00:00+00:00"

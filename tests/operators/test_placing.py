@@ -89,7 +89,7 @@ def test_spot_and_dedicated_stand_in_one_ranking_by_what_is_expected() -> None:
     assert spot["expected_evictions"] == pytest.approx(8 * 0.0512711)
     assert spot["expected_hours"] == pytest.approx(8 * 0.512711 + 8 * 0.0512711 * 0.05, rel=1e-5)
     assert spot["carbon_g"] > ranking[SWEDEN]["carbon_g"]
-    assert ranking[f"{GERMANY} spot"]["rejected"].startswith("no spot price: no spot price of Standard_D2s_v3")
+    assert ranking[f"{GERMANY} spot"]["rejected"].startswith("no spot price of Standard_D2s_v3")
 
 
 def test_every_field_can_come_as_the_text_of_a_param() -> None:

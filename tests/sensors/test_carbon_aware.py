@@ -61,6 +61,32 @@ def test_the_earlier_of_deadline_and_delay_holds() -> None:
     )
 
 
+def test_a_tail_keeps_the_wait_from_eating_what_is_downstream() -> None:
+    run_after = datetime.now(UTC)
+    one = sensor(deadline="8h", max_delay=None, tail="2h30m")
+    context = task_context(run_after=run_after)
+    assert moments(deferral(one, context).trigger)["latest_start"] == run_after + 4.5 * HOUR - MARGIN
+    # The promise is still for the end of all, and the start that keeps it leaves room for the tail.
+    assert sensor(deadline="8h", tail="None").tail == "None"
+    plain = moments(deferral(sensor(deadline="8h", max_delay=None, tail=""), task_context(run_after=run_after)).trigger)
+    assert plain["latest_start"] == run_after + 7 * HOUR - MARGIN
+
+
+def test_a_power_profile_tells_the_duration_and_travels_to_the_triggerer() -> None:
+    store = StateStore()
+    one = sensor(duration=None, power="30m@50W, 90m@300W", deadline="8h", max_delay=None)
+    run_after = datetime.now(UTC)
+    trigger = deferral(one, task_context(store=store, run_after=run_after)).trigger
+    path, arguments = trigger.serialize()
+    assert arguments["duration_seconds"] == 7200.0
+    assert arguments["power"] == "1800s@50.0W, 5400s@300.0W"
+    assert moments(trigger)["latest_start"] == run_after + 6 * HOUR - MARGIN
+    assert json.loads(json.dumps(arguments)) == arguments
+    assert type(trigger)(**arguments).serialize() == (path, arguments)
+    again = deferral(one, task_context(store=store, run_after=run_after)).trigger
+    assert again.serialize()[1]["power"] == arguments["power"]
+
+
 def test_many_tasks_get_places_of_their_own_and_keep_them_at_a_retry() -> None:
     from fakes.task_context import TaskInstance
 

@@ -90,6 +90,18 @@ def test_it_wakes_the_task_at_the_cleanest_start(monkeypatch: pytest.MonkeyPatch
     assert now + 4 * SECOND <= at <= now + 6 * SECOND
 
 
+def test_the_hungry_phase_of_a_run_is_put_on_the_clean_second(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    values = [300.0, 300.0, 200.0, 250.0, 10.0, 300.0, 300.0, 300.0, 300.0]
+    connect(monkeypatch, "mine", "carbon_history", path=str(series(tmp_path / "own.csv", now, values)))
+    # By even power the two seconds from 3 on are best as well; the hungry one must be the second, not the first.
+    payload, _ = fired(trigger(now, latest=6 * SECOND, duration=2.0, power="1s@100W, 1s@900W"))
+    assert payload["record"]["start"] == (now + 3 * SECOND).isoformat()
+    assert payload["record"]["intensity_g_per_kwh"] == pytest.approx(0.1 * 250 + 0.9 * 10)
+    payload, _ = fired(trigger(now, latest=6 * SECOND, duration=2.0, power="1s@900W, 1s@100W"))
+    assert payload["record"]["start"] == (now + 4 * SECOND).isoformat()
+
+
 def test_it_wakes_the_task_soon_where_waiting_promises_too_little(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
