@@ -21,14 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from airflow_carbon.core.location import Location
-from airflow_carbon.sources import _http
-from airflow_carbon.sources._http import Http
 from airflow_carbon.sources.cached import Cached
 from airflow_carbon.sources.electricity_maps import ElectricityMaps
 from airflow_carbon.sources.host_cache import HostCache
 from airflow_carbon.sources.places import Places
-from airflow_carbon.sources.shelf import Shelf
 from airflow_carbon.sources.watttime_token import Token
+from airflow_carbon.web.http import Http, close
+from airflow_carbon.web.shelf import Shelf
 
 SERVER = Path(__file__).resolve().parent.parent / "tests" / "fakes" / "grid_server.py"
 NOW = datetime.now(UTC)
@@ -151,7 +150,7 @@ async def everything(url: str, folder: Path) -> None:
         await many(url, "hourly", 3600.0)
         await many(url, "5_minutes", 300.0)
     finally:
-        await _http.close()
+        await close()
 
 
 def main() -> None:

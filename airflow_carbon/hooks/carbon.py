@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from airflow_carbon.sources.base import CarbonSource
-    from airflow_carbon.sources.shelf import Shelf
+    from airflow_carbon.web.shelf import Shelf
 
 
 class CarbonHook(BaseHook):
@@ -90,7 +90,7 @@ class CarbonHook(BaseHook):
 
         It is another one as soon as a setting differs, but for a secret: a new password does not change an answer.
         """
-        from airflow_carbon.sources.shelf import Shelf
+        from airflow_carbon.web.shelf import Shelf
 
         secret = {field.name for field in (*self.fields, *self.standard.values()) if field.secret}
         settings = sorted((name, repr(value)) for name, value in self.settings().items() if name not in secret)

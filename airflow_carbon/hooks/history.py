@@ -16,7 +16,7 @@ from airflow_carbon.hooks.stored_file import StoredFile
 if TYPE_CHECKING:
     from airflow_carbon.sources.base import CarbonSource
     from airflow_carbon.sources.history import TextFile
-    from airflow_carbon.sources.shelf import Shelf
+    from airflow_carbon.web.shelf import Shelf
 
 #: A moment this near to the clock's is meant as now.
 NOW = timedelta(minutes=1)

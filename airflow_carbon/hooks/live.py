@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol, cast
 from airflow_carbon.hooks.carbon import CarbonHook
 
 if TYPE_CHECKING:
-    from airflow_carbon.sources._http import Http
     from airflow_carbon.sources.base import CarbonSource
     from airflow_carbon.sources.places import Places
+    from airflow_carbon.web.http import Http
 
 
 class _Accessible(Protocol):
@@ -26,8 +26,8 @@ class LiveHook(CarbonHook):
 
         :param headers: sent with each request.
         """
-        from airflow_carbon.sources._http import Http
-        from airflow_carbon.sources.quota import Quota
+        from airflow_carbon.web.http import Http
+        from airflow_carbon.web.quota import Quota
 
         settings = self.settings()
         quota = Quota(settings["requests_per_hour"], self.shelf())

@@ -212,7 +212,7 @@ class BestRegionOperator(BaseOperator):
         from airflow_carbon.hooks.settings import state_dir
         from airflow_carbon.prices.chosen import chosen
 
-        source = chosen(stated(self.prices), folder=state_dir() / "cache")
+        source = chosen(stated(self.prices), folder=state_dir() / "prices")
         if source is None:
             return None
         question = source.prices(placing.names, skus=[placing.limits.required_sku], currency=self.currency)

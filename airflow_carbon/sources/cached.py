@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from airflow_carbon.core.moment import EPOCH, aware
 from airflow_carbon.exceptions import CarbonError, SourceResponseError, SourceUnavailableError
-from airflow_carbon.sources.kept_answer import KeptAnswer, KeptFailure
+from airflow_carbon.sources.kept_answer import KeptAnswer
+from airflow_carbon.web.kept_failure import KeptFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

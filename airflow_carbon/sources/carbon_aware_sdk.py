@@ -26,7 +26,7 @@ from airflow_carbon.sources.series import Meaning, Series, moment
 
 if TYPE_CHECKING:
     from airflow_carbon.core.forecast import Forecast
-    from airflow_carbon.sources._http import Http
+    from airflow_carbon.web.http import Http
 
 NAME = "carbon_aware_sdk"
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)

@@ -39,8 +39,8 @@ from airflow_carbon.sources.regions import lookup
 
 if TYPE_CHECKING:
     from airflow_carbon.core.forecast import Forecast
-    from airflow_carbon.sources._http import Http
     from airflow_carbon.sources.places import Places
+    from airflow_carbon.web.http import Http
 
 #: The longest past that one request may ask for.
 LONGEST = {"hourly": 10 * DAY, "15_minutes": 3 * DAY, "5_minutes": DAY}

@@ -23,7 +23,7 @@ from airflow_carbon.sources.series import Meaning, Series
 
 if TYPE_CHECKING:
     from airflow_carbon.core.forecast import Forecast
-    from airflow_carbon.sources._http import Http
+    from airflow_carbon.web.http import Http
 
 NAME = "energy_charts"
 #: CO2 equivalents; the rest is not stated.

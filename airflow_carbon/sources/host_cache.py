@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_carbon.sources.kept_answer import KeptAnswer, KeptFailure
+from airflow_carbon.sources.kept_answer import KeptAnswer
+from airflow_carbon.web.kept_failure import KeptFailure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
 
-    from airflow_carbon.sources.shelf import Shelf
+    from airflow_carbon.web.shelf import Shelf
 
 
 class HostCache:

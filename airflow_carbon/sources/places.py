@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from airflow_carbon.core.location import Location
-    from airflow_carbon.sources.shelf import Shelf
+    from airflow_carbon.web.shelf import Shelf
 
 #: Borders of grid zones are redrawn now and then: ask again after a month [s].
 KEPT_SECONDS = 30 * 86_400.0

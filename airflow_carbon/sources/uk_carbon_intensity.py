@@ -25,7 +25,7 @@ from airflow_carbon.sources.series import Meaning, Series, moment
 if TYPE_CHECKING:
     from airflow_carbon.core.forecast import Forecast
     from airflow_carbon.core.location import Location
-    from airflow_carbon.sources._http import Http
+    from airflow_carbon.web.http import Http
 
 NAME = "uk_carbon_intensity"
 NATIONAL = "GB"

@@ -17,7 +17,6 @@ from airflow_carbon.exceptions import (
     SourceUnavailableError,
     UnknownZoneError,
 )
-from airflow_carbon.sources.flights import Flights
 from airflow_carbon.sources.regions import lookup
 from airflow_carbon.sources.watttime_answer import (
     AVERAGE,
@@ -31,13 +30,14 @@ from airflow_carbon.sources.watttime_answer import (
     read_region,
     read_signal_index,
 )
+from airflow_carbon.web.flights import Flights
 
 if TYPE_CHECKING:
     from airflow_carbon.core.forecast import Forecast
     from airflow_carbon.core.location import Location
-    from airflow_carbon.sources._http import Http
     from airflow_carbon.sources.places import Places
     from airflow_carbon.sources.watttime_token import Token
+    from airflow_carbon.web.http import Http
 
 REFRESHES = {MARGINAL: timedelta(minutes=5), AVERAGE: timedelta(hours=1)}
 HOUR, FIVE_MINUTES = timedelta(hours=1), timedelta(minutes=5)

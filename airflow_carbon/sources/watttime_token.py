@@ -22,12 +22,12 @@ from time import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_carbon.exceptions import CarbonError, SourceAuthError, SourceResponseError
-from airflow_carbon.sources.flights import Flights
-from airflow_carbon.sources.kept_answer import KeptFailure
+from airflow_carbon.web.flights import Flights
+from airflow_carbon.web.kept_failure import KeptFailure
 
 if TYPE_CHECKING:
-    from airflow_carbon.sources._http import Http
-    from airflow_carbon.sources.shelf import Shelf
+    from airflow_carbon.web.http import Http
+    from airflow_carbon.web.shelf import Shelf
 
 #: A token lives for 30 minutes; it is not used up to the last of them [s].
 RENEWED_AFTER = 25 * 60.0

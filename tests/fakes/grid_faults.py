@@ -26,7 +26,7 @@ REASONS |= {500: "Internal Server Error", 501: "Not Implemented", 502: "Bad Gate
 REASONS |= {422: "Unprocessable Entity", 504: "Gateway Timeout"}
 #: How each service names the moment at which a row begins.
 TIMES = ("datetime", "point_time", "timestamp", "time", "from")
-VALUES = ("carbonIntensity", "value", "rating", "forecast", "actual")
+VALUES = ("carbonIntensity", "value", "rating", "forecast", "actual", "retailPrice")
 
 
 @dataclass(eq=False)
@@ -110,6 +110,7 @@ def refusal(fault: Fault, ask: Ask) -> Answer:
         "sdk": problem,
         "uk": {"error": {"code": f"{status} {reason}", "message": "Requested resource not found."}},
         "ec": {"detail": reason},
+        "az": {"Error": {"Code": reason.replace(" ", ""), "Message": reason}},
     }[ask.vendor]
     if status == 403 and ask.path.endswith("/login"):
         body = FORBIDDEN
@@ -138,6 +139,7 @@ def unknown_zone(ask: Ask) -> Answer:
         ),
         "uk": Answer({"error": {"code": "400 Bad Request", "message": "No postcode match can be found."}}, 400),
         "ec": Answer({"detail": f"'{zone}' is not the code for an available country"}, 400),
+        "az": Answer({"BillingCurrency": "USD", "Items": [], "NextPageLink": None, "Count": 0}),
     }[ask.vendor]
 
 

@@ -38,7 +38,17 @@ WT_PASSWORD = "wt-password-of-the-fake"
 VENDORS = tuple(ANSWERS)
 SECRET_HEADERS = ("authorization", "auth-token", "cookie", "proxy-authorization", "x-blobr-key")
 #: What an order may set as it stands.
-SETTINGS = ("em_token", "em_wrapped", "wt_user", "wt_password", "token_life", "sdk_forecasts")
+SETTINGS = (
+    "em_token",
+    "em_wrapped",
+    "wt_user",
+    "wt_password",
+    "token_life",
+    "sdk_forecasts",
+    "az_rows",
+    "az_page",
+    "az_next",
+)
 
 
 def daily(zone: str, moment: datetime) -> float:
@@ -78,7 +88,10 @@ class Request:
 
 
 class GridServer:
-    """Serve Electricity Maps (em), WattTime (wt), Carbon Aware SDK (sdk), Carbon Intensity (uk), Energy-Charts (ec)."""
+    """Serve Electricity Maps (em), WattTime (wt), Carbon Aware SDK (sdk), Carbon Intensity (uk), Energy-Charts (ec).
+
+    And the prices of Azure (az), which are no series: see `answers.azure_retail`.
+    """
 
     def __init__(self, *, port: int = 0, control: bool = False) -> None:
         #: g/kWh by zone: a callable of the moment, or a number. WattTime's and the SDK's are by WattTime's regions,
@@ -86,6 +99,10 @@ class GridServer:
         self.series: dict[str, Callable[[datetime], float] | float] = {}
         minute = timedelta(minutes=1)
         self.step = {"em": 60 * minute, "wt": 5 * minute, "sdk": 5 * minute, "uk": 30 * minute, "ec": 15 * minute}
+        self.step["az"] = 60 * minute
+        #: Rows in place of Azure's list, rows on a page, and where the next page is said to lie.
+        self.az_rows: list[dict[str, Any]] | None = None
+        self.az_page, self.az_next = 1000, ""
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.em_token, self.wt_user, self.wt_password = EM_TOKEN, WT_USER, WT_PASSWORD
         #: Zones whose forecast the token may read, temporalities that it may not read at all; None: every zone.

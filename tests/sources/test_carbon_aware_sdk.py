@@ -21,9 +21,9 @@ from airflow_carbon.exceptions import (
     UnknownZoneError,
 )
 from airflow_carbon.hooks.asking import asked_in_time
-from airflow_carbon.sources._http import Http
 from airflow_carbon.sources.base import CarbonSource
 from airflow_carbon.sources.carbon_aware_sdk import CarbonAwareSdk, read_forecast, read_history, read_locations
+from airflow_carbon.web.http import Http
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MINUTE, FIVE = timedelta(minutes=1), timedelta(minutes=5)

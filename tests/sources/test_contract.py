@@ -22,7 +22,6 @@ from airflow_carbon.exceptions import (
     UnknownZoneError,
 )
 from airflow_carbon.hooks.asking import asked_in_time
-from airflow_carbon.sources._http import Http
 from airflow_carbon.sources.base import CarbonSource
 from airflow_carbon.sources.cached import Cached
 from airflow_carbon.sources.carbon_aware_sdk import CarbonAwareSdk
@@ -34,11 +33,12 @@ from airflow_carbon.sources.history import History
 from airflow_carbon.sources.host_cache import HostCache
 from airflow_carbon.sources.places import Places
 from airflow_carbon.sources.played import Played
-from airflow_carbon.sources.shelf import Shelf
 from airflow_carbon.sources.typical import Typical
 from airflow_carbon.sources.uk_carbon_intensity import UkCarbonIntensity
 from airflow_carbon.sources.watttime import WattTime
 from airflow_carbon.sources.watttime_token import Token
+from airflow_carbon.web.http import Http
+from airflow_carbon.web.shelf import Shelf
 
 HOUR = timedelta(hours=1)
 BEGIN = datetime(2026, 3, 27, tzinfo=UTC)

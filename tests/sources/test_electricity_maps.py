@@ -26,11 +26,11 @@ from airflow_carbon.exceptions import (
     UnknownZoneError,
 )
 from airflow_carbon.hooks.asking import asked_in_time
-from airflow_carbon.sources._http import Http
 from airflow_carbon.sources.electricity_maps import ElectricityMaps
 from airflow_carbon.sources.electricity_maps_answer import read_access, read_forecast, read_history
 from airflow_carbon.sources.places import Places
-from airflow_carbon.sources.shelf import Shelf
+from airflow_carbon.web.http import Http
+from airflow_carbon.web.shelf import Shelf
 
 if TYPE_CHECKING:
     from airflow_carbon.core.forecast import Forecast

@@ -20,9 +20,9 @@ from airflow_carbon.exceptions import (
     UnknownZoneError,
 )
 from airflow_carbon.hooks.asking import asked_in_time
-from airflow_carbon.sources._http import Http
 from airflow_carbon.sources.base import CarbonSource
 from airflow_carbon.sources.energy_charts import EnergyCharts, read_forecast, read_history
+from airflow_carbon.web.http import Http
 
 HOUR, DAY, QUARTER = timedelta(hours=1), timedelta(days=1), timedelta(minutes=15)
 #: Within the quarter from 17:30 to 17:45.

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from fakes.answers.common import EC_COUNTRIES, EM_ZONES, WT_REGIONS
-from fakes.grid_server import EM_TOKEN, VENDORS, WT_PASSWORD, WT_USER, GridServer, Steps
+from fakes.grid_server import EM_TOKEN, WT_PASSWORD, WT_USER, GridServer, Steps
 
 NOW = datetime(2026, 8, 22, 17, 31, 12, 500_000, tzinfo=UTC)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -316,7 +316,7 @@ def rows_of(vendor: str, answer: Any) -> list[tuple[Any, Any]]:
     return [(row[named[0]], row[named[1]]) for row in rows[vendor]()]
 
 
-@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.parametrize("vendor", ASKED)
 class TestSpoiledRows:
     def test_values_are_spoiled(self, server: GridServer, client: Client, vendor: str) -> None:
         true = rows_of(vendor, client.json(vendor, ASKED[vendor]))
@@ -523,7 +523,7 @@ class TestProcess:
             http.post("/control", json={"heal": "em", "fail": [{"vendor": "em", "fault": "503", "times": 1}]})
             assert [http.get("/em" + FORECAST, headers=headers).status_code for _ in range(2)] == [503, 200]
             report = http.get("/control").json()
-            assert report["counts"] == {"em": 4, "wt": 0, "sdk": 0, "uk": 0, "ec": 0}
+            assert report["counts"] == {"em": 4, "wt": 0, "sdk": 0, "uk": 0, "ec": 0, "az": 0}
             assert [one["path"] for one in report["requests"]] == ["/v4/carbon-intensity/forecast"] * 4
             wrong = http.post("/control", json={"fial": {}})
             assert (wrong.status_code, wrong.json()) == (400, {"error": "no such order: 'fial'"})

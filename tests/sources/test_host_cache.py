@@ -14,7 +14,7 @@ from airflow_carbon.core.location import Location
 from airflow_carbon.exceptions import CarbonError, SourceAuthError, SourceResponseError, SourceUnavailableError
 from airflow_carbon.sources.cached import Cached
 from airflow_carbon.sources.host_cache import HostCache
-from airflow_carbon.sources.shelf import Shelf
+from airflow_carbon.web.shelf import Shelf
 
 NOON = datetime(2026, 8, 22, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)

@@ -17,8 +17,8 @@ from airflow_carbon.sources.cached import Cached
 from airflow_carbon.sources.fallback import Fallback
 from airflow_carbon.sources.host_cache import HostCache
 from airflow_carbon.sources.last_good import LastGood, is_last_good
-from airflow_carbon.sources.shelf import Shelf
 from airflow_carbon.sources.typical_day import TypicalDay
+from airflow_carbon.web.shelf import Shelf
 
 HOUR = timedelta(hours=1)
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_carbon.core.location import Location
 from airflow_carbon.sources.places import KEPT_SECONDS, Places
-from airflow_carbon.sources.shelf import Shelf
+from airflow_carbon.web.shelf import Shelf
 
 SWEDEN, LONDON = Location.parse("azure:swedencentral"), Location.parse("51.5,-0.12")
 

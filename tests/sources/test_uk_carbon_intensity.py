@@ -21,9 +21,9 @@ from airflow_carbon.exceptions import (
     UnknownZoneError,
 )
 from airflow_carbon.hooks.asking import asked_in_time
-from airflow_carbon.sources._http import Http
 from airflow_carbon.sources.base import CarbonSource
 from airflow_carbon.sources.uk_carbon_intensity import UkCarbonIntensity, read_forecast, read_history
+from airflow_carbon.web.http import Http
 
 HOUR, DAY, HALF = timedelta(hours=1), timedelta(days=1), timedelta(minutes=30)
 #: Within the half hour from 17:30 to 18:00.

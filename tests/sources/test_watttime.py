@@ -25,10 +25,8 @@ from airflow_carbon.exceptions import (
     UnknownZoneError,
 )
 from airflow_carbon.hooks.asking import asked_in_time
-from airflow_carbon.sources._http import Http
 from airflow_carbon.sources.base import CarbonSource
 from airflow_carbon.sources.places import Places
-from airflow_carbon.sources.shelf import Shelf
 from airflow_carbon.sources.watttime import WattTime
 from airflow_carbon.sources.watttime_answer import (
     SignalIndex,
@@ -39,6 +37,8 @@ from airflow_carbon.sources.watttime_answer import (
     read_signal_index,
 )
 from airflow_carbon.sources.watttime_token import Token
+from airflow_carbon.web.http import Http
+from airflow_carbon.web.shelf import Shelf
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 FIVE_MINUTES = timedelta(minutes=5)

@@ -22,11 +22,11 @@ from hypothesis import given
 
 from airflow_carbon.exceptions import CarbonError, SourceAuthError, SourceResponseError, SourceUnavailableError
 from airflow_carbon.hooks.asking import asked_in_time
-from airflow_carbon.sources._http import Http
 from airflow_carbon.sources.places import Places
-from airflow_carbon.sources.shelf import Shelf
 from airflow_carbon.sources.watttime import WattTime
 from airflow_carbon.sources.watttime_token import Token, read_token
+from airflow_carbon.web.http import Http
+from airflow_carbon.web.shelf import Shelf
 
 MINUTES = 60.0
 USER, PASSWORD = "marker-user-5d1c", "marker-password-77aa"
@@ -38,8 +38,8 @@ url, folder, user, password, blocked = sys.argv[1:]
 if blocked:
     sys.modules[blocked] = None
 from airflow_carbon.hooks.asking import asked_in_time
-from airflow_carbon.sources._http import Http
-from airflow_carbon.sources.shelf import Shelf
+from airflow_carbon.web.http import Http
+from airflow_carbon.web.shelf import Shelf
 from airflow_carbon.sources.watttime_token import Token
 print(asked_in_time(Token(Http("watttime", url), user, password, Shelf(Path(folder))).current()))
 """

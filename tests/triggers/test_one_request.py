@@ -75,8 +75,8 @@ def test_a_thousand_region_choices_as_processes_of_their_own_ask_once_for_each_z
 
 @pytest.mark.usefixtures("connected")
 def test_a_thousand_triggers_in_one_loop_ask_once_for_each_zone(grid: GridServer) -> None:
-    from airflow_carbon.sources import _http
     from airflow_carbon.triggers.carbon_window import CarbonWindowTrigger
+    from airflow_carbon.web.http import close
 
     now = datetime.now(UTC)
 
@@ -100,7 +100,7 @@ def test_a_thousand_triggers_in_one_loop_ask_once_for_each_zone(grid: GridServer
         try:
             return await asyncio.gather(*(first(trigger(number)) for number in range(1000)))
         finally:
-            await _http.close()
+            await close()
 
     # Every zone is flat: no later start is cleaner, and each fires with its first look.
     payloads = asyncio.run(asyncio.wait_for(all_of_them(), timeout=120))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from fakes.answers.azure_retail import azure_retail
 from fakes.answers.carbon_aware_sdk import carbon_aware_sdk
 from fakes.answers.electricity_maps import electricity_maps
 from fakes.answers.energy_charts import energy_charts
@@ -21,4 +22,5 @@ ANSWERS: dict[str, Callable[[GridServer, Ask], Answer]] = {
     "sdk": carbon_aware_sdk,
     "uk": uk_carbon_intensity,
     "ec": energy_charts,
+    "az": azure_retail,
 }

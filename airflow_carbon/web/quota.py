@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_carbon.exceptions import SourceUnavailableError
 
 if TYPE_CHECKING:
-    from airflow_carbon.sources.shelf import Shelf
+    from airflow_carbon.web.shelf import Shelf
 
 _MINUTE, _DAY = 60, 86_400.0
 _NAME = "requests"

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_carbon.exceptions import SourceUnavailableError
-from airflow_carbon.sources.quota import Quota
-from airflow_carbon.sources.shelf import Shelf
+from airflow_carbon.web.quota import Quota
+from airflow_carbon.web.shelf import Shelf
 
 #: 2026-08-22 12:00:00 UTC.
 NOON = 1_787_400_000.0

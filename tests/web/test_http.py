@@ -39,9 +39,9 @@ from airflow_carbon.exceptions import (
     SourceUnavailableError,
 )
 from airflow_carbon.hooks.asking import asked_in_time
-from airflow_carbon.sources._http import Http, close
-from airflow_carbon.sources.quota import Quota
-from airflow_carbon.sources.shelf import Shelf
+from airflow_carbon.web.http import Http, close
+from airflow_carbon.web.quota import Quota
+from airflow_carbon.web.shelf import Shelf
 
 TOKEN = "marker/secret+of=the test"
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n{"a": 1}'
@@ -355,7 +355,7 @@ def test_fifty_first_askers_of_a_fresh_process_all_get_their_answer(server: Grid
     # Fresh, and one after the other: most ask while the modules that they need are still being imported.
     code = (
         "import asyncio, sys\n"
-        "from airflow_carbon.sources._http import Http\n"
+        "from airflow_carbon.web.http import Http\n"
         "http = Http('uk', sys.argv[1])\n"
         "async def one(number):\n"
         "    await asyncio.sleep(number / 100)\n"

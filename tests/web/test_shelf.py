@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_carbon.sources.shelf import BRIEFLY, KEPT_SECONDS, Shelf
+from airflow_carbon.web.shelf import BRIEFLY, KEPT_SECONDS, Shelf
 
 FORTY_ONE_DAYS = KEPT_SECONDS + 86_400
 

@@ -22,13 +22,13 @@ from airflow_carbon.exceptions import (
     SourceResponseError,
     SourceUnavailableError,
 )
-from airflow_carbon.sources.per_loop import PerLoop
-from airflow_carbon.sources.service_words import rest_asked_for, words_of
+from airflow_carbon.web.per_loop import PerLoop
+from airflow_carbon.web.service_words import rest_asked_for, words_of
 
 if TYPE_CHECKING:
     import httpx
 
-    from airflow_carbon.sources.quota import Quota
+    from airflow_carbon.web.quota import Quota
 
 #: No question takes longer than this [s], with all that is tried again.
 CEILING = 20.0

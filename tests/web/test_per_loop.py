@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from airflow_carbon.sources.per_loop import PerLoop
+from airflow_carbon.web.per_loop import PerLoop
 
 
 class Opened:
