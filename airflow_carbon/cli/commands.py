@@ -52,7 +52,12 @@ _WHERE = (
     "negative, point:-33.9,18.4)"
 )
 _LOCATION = _argument("location", metavar="LOCATION", help=f"where the work runs: {_WHERE}")
-_DURATION = _argument("--duration", required=True, metavar="DURATION", help="how long the run takes: 90m, 1h30m, 2d")
+_DURATION = _argument("--duration", metavar="DURATION", help="how long the run takes: 90m, 1h30m, 2d")
+_POWER = _argument(
+    "--power",
+    metavar="PHASES",
+    help="what the run draws as it goes on: '10m@50W, 2h@300W, 15m@80W'; tells the duration too",
+)
 _DEADLINE = _argument(
     "--deadline",
     metavar="WHEN",
@@ -78,6 +83,7 @@ COMMANDS = (
         (
             _LOCATION,
             _DURATION,
+            _POWER,
             _DEADLINE,
             _argument(
                 "--max-delay", metavar="DURATION", help="latest start, from now (24h where no deadline is given)"
@@ -101,13 +107,34 @@ COMMANDS = (
     Command(
         "regions",
         "Where to run",
-        "Rank regions by intensity x PUE; with a deadline, by the cleanest time of each.",
+        "Rank regions by intensity x PUE; with a deadline, by the cleanest time of each; with prices, spot and "
+        "dedicated machines by what the whole run emits and costs.",
         (
             _argument("regions", nargs="*", metavar="REGION", help=f"candidates, each {_WHERE}"),
             _argument("--all", metavar="PROVIDER", help="rank every region of azure, aws or gcp"),
             _DURATION,
+            _POWER,
             _DEADLINE,
             _argument("--allowed-countries", metavar="CODES", help="where the data may go: SE,DE (ISO 3166)"),
+            _argument("--exclude", metavar="REGIONS", help="regions that must not be chosen, commas between them"),
+            _argument("--prices", metavar="WHAT", help="azure_retail, or the path of a CSV; needs --sku"),
+            _argument("--sku", metavar="NAME", help="the machine, in its cloud's exact spelling: Standard_D2s_v3"),
+            _argument("--purchase", metavar="HOW", help="spot or dedicated (default: both)"),
+            _argument("--currency", default="USD", metavar="CODE", help="of the prices (default: USD)"),
+            _argument("--eviction-rate", metavar="PER_HOUR", help="of spot machines, where the prices do not tell"),
+            _argument("--checkpoint-interval", metavar="DURATION", help="work between two checkpoints on spot"),
+            _argument(
+                "--tradeoff",
+                metavar="WORD=NUMBER",
+                help="carbon_price_per_tonne=80, max_extra_cost_percent=5, cost_percent_per_carbon_percent=0.5 or "
+                "emission_weight=0.5 (default: least carbon)",
+            ),
+            _argument("--max-extra-cost", metavar="PERCENT", help="a limit over the cheapest, with any tradeoff"),
+            _argument(
+                "--queue-wait", metavar="REGION=WAIT", help="expected wait for a machine: azure:uksouth=20m, ..."
+            ),
+            _argument("--data-gb", metavar="GB", help="data to move from --data-region; needs --power"),
+            _argument("--data-region", metavar="REGION", help="where the data lie"),
             _CONN_ID,
             _NOW,
             _JSON,
@@ -150,6 +177,70 @@ COMMANDS = (
             _JSON,
         ),
         "airflow_carbon.cli.intensity.run",
+    ),
+    Command(
+        "backtest",
+        "What shifting would have changed",
+        "Replay runs over what was measured: what they would have emitted, against running at once and against knowing "
+        "the future. The runs are made up (--duration), or the past runs of a DAG (--dag).",
+        (
+            _argument(
+                "location", nargs="?", metavar="LOCATION", help=f"home of the work, not needed with --csv: {_WHERE}"
+            ),
+            _argument("--duration", metavar="DURATION", help="how long a run takes: 90m, 1h30m, 2d"),
+            _argument("--max-delay", metavar="DURATION", help="latest start after a run was ready (default: 24h)"),
+            _argument(
+                "--min-saving",
+                type=float,
+                default=10.0,
+                metavar="PERCENT",
+                help="waiting must promise at least this reduction of intensity (default: 10)",
+            ),
+            _argument(
+                "--every", metavar="DURATION", help="how often a run is ready (default: by the history's length)"
+            ),
+            _argument("--max-chunks", type=int, metavar="N", help="the run may be cut into so many chunks"),
+            _argument("--min-chunk", metavar="DURATION", help="shortest chunk"),
+            _argument("--resume-overhead", metavar="DURATION", help="run time that each resume costs"),
+            _argument(
+                "--regions",
+                nargs="+",
+                metavar="LOCATION",
+                help="it may run there too; with --csv, LOCATION and these name columns of the file (zone:DE: DE)",
+            ),
+            _argument("--csv", metavar="FILE", help="replay over a file of your own: a CSV, timestamp,intensity"),
+            _argument(
+                "--forecast-column",
+                metavar="NAME",
+                help="column of --csv with day-ahead forecasts, stitched together; the result is labelled so",
+            ),
+            _argument("--history", metavar="DURATION", help="how far back to look from now (default: 30d)"),
+            _CONN_ID,
+            _argument(
+                "--knowing",
+                metavar="WHAT",
+                help="what a run may know when it is ready: week (the hourly mean of the last 7 days; the default), "
+                "yesterday (the same hour) or perfect (what came)",
+            ),
+            _argument(
+                "--calibrate",
+                action="store_true",
+                help="find the --min-saving at which at most 5 %% of the shifted runs emit more than at once",
+            ),
+            _argument("--dag", metavar="DAG_ID", help="replay this DAG's past runs, read through Airflow's REST API"),
+            _argument("--task", metavar="TASK_ID", help="this task of --dag alone; without it, each run is one job"),
+            _argument("--url", metavar="URL", help="of the api-server, for --dag: http://localhost:8080"),
+            _argument(
+                "--user",
+                metavar="NAME",
+                help="to log in as, for --dag, with the password in the environment variable AIRFLOW_CARBON_PASSWORD; "
+                "or put a token into AIRFLOW_CARBON_TOKEN",
+            ),
+            _argument("--chart", metavar="FILE", help="draw it into this file too: .png, .svg or .pdf (extra: charts)"),
+            _NOW,
+            _JSON,
+        ),
+        "airflow_carbon.cli.backtest.run",
     ),
     Command(
         "doctor",

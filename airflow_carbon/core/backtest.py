@@ -1,75 +1,258 @@
-"""Replay the policy over what was really issued: each decision sees only what was known by then."""
+"""Replay a policy over a history: what jobs would have emitted, against running at once and against the oracle."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
 
-from airflow_carbon.core.forecast_error import ForecastError
-from airflow_carbon.core.policy import Action, decide
+from airflow_carbon.core.moment import aware, parse_duration
+from airflow_carbon.core.replay import Issue, Replay, learn, replay
+from airflow_carbon.core.request import WaitRequest
+from airflow_carbon.core.schedule import best_schedule
+from airflow_carbon.core.window import best_window
+from airflow_carbon.core.windows import refuse_mixed
 from airflow_carbon.exceptions import InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from datetime import datetime
-
     from airflow_carbon.core.forecast import Forecast
-    from airflow_carbon.core.request import WaitRequest
+    from airflow_carbon.core.foresight import Foresight
+
+__all__ = [
+    "Backtest", "Interruption", "Issue", "Job", "Outcome", "Replay", "backtest", "jobs_every", "learn", "replay",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Issue:
-    """Hold one issued forecast, when it could first be used, and what its source's issues had taught by then."""
+class Job:
+    """State one job of the past: when it was ready, how long it ran, and its latest start."""
 
-    usable_from: datetime
-    forecast: Forecast
-    error: ForecastError
+    ready_at: datetime
+    duration: timedelta
+    latest_start: datetime
+
+    @property
+    def deadline(self) -> datetime:
+        """Latest finish."""
+        return self.latest_start + self.duration
 
 
 @dataclass(frozen=True, slots=True)
-class Replay:
-    """Say what a task would have done.
+class Interruption:
+    """State how a run may be cut into chunks.
 
-    :param start: when it would have run.
-    :param moves: how often it gave up a standing plan.
-    :param decisions: how often it decided.
+    :param max_chunks: at most so many; None leaves it open.
+    :param min_chunk: shortest chunk.
+    :param resume_overhead: extra run time that each chunk but the first costs, billed like any other.
     """
 
+    max_chunks: int | None
+    min_chunk: timedelta
+    resume_overhead: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Say what became of one job; intensities are grams for each kWh of its bare run, resume overheads added.
+
+    :param zone: where it ran.
+    :param start: when it started.
+    :param end: when it ended.
+    :param chunks: in how many pieces it ran.
+    :param shifted: whether it ran at another time or place than at once at home.
+    :param emitted_g_per_kwh: what came [gCO2eq/kWh].
+    :param baseline_g_per_kwh: the same run at home, at once [gCO2eq/kWh].
+    :param oracle_g_per_kwh: the best run that was possible, known from what came [gCO2eq/kWh].
+    :param promised_saving_percent: what the first decision promised [%]; zero for a run at once, None where it did not
+        know.
+    """
+
+    job: Job
+    zone: str
     start: datetime
-    moves: int
-    decisions: int
+    end: datetime
+    chunks: int
+    shifted: bool
+    emitted_g_per_kwh: float
+    baseline_g_per_kwh: float
+    oracle_g_per_kwh: float
+    promised_saving_percent: float | None
+
+    @property
+    def saving_percent(self) -> float:
+        """Reduction against running at once [%]; negative where it emitted more."""
+        return saving_percent(self.emitted_g_per_kwh, self.baseline_g_per_kwh)
+
+    @property
+    def regret_percent(self) -> float:
+        """What it emitted beyond the oracle, as a share of what the oracle emitted [%]."""
+        if self.oracle_g_per_kwh == 0.0:
+            return 0.0 if self.emitted_g_per_kwh == 0.0 else math.inf
+        return 100.0 * (self.emitted_g_per_kwh - self.oracle_g_per_kwh) / self.oracle_g_per_kwh
+
+    @property
+    def emitted_more(self) -> bool:
+        """Whether it emitted more than at once, by more than rounding."""
+        return self.emitted_g_per_kwh > self.baseline_g_per_kwh * (1.0 + 1e-9)
 
 
-def learn(issues: Iterable[tuple[datetime, Forecast]], error: ForecastError | None = None) -> list[Issue]:
-    """Learn along a source's issues, in their order, each from those before it alone.
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """Hold what became of every job.
 
-    :param issues: when each could first be used, and the forecast; sorted by time.
-    :param error: what was known before the first; None starts cold.
+    :param outcomes: of the jobs that could be replayed, in their order.
+    :param unknown: jobs left out, because nothing was known when they were ready or not all of their time was measured.
+    :param foresight: what the jobs were allowed to know, in words; every output shows it.
     """
-    known, learned = error or ForecastError(), []
-    for usable_from, forecast in issues:
-        known = known.observed(forecast)
-        learned.append(Issue(usable_from, forecast, known))
-    return learned
+
+    outcomes: tuple[Outcome, ...]
+    unknown: int
+    foresight: str
+
+    def __add__(self, other: Backtest) -> Backtest:
+        """Put two stretches of one history together.
+
+        :raises InvalidRequestError: if their jobs were allowed to know different things.
+        """
+        if other.foresight != self.foresight:
+            raise InvalidRequestError(f"foresight: {self.foresight} and {other.foresight} do not add up")
+        return Backtest(self.outcomes + other.outcomes, self.unknown + other.unknown, self.foresight)
 
 
-def replay(request: WaitRequest, issues: Sequence[Issue]) -> Replay:
-    """Take one task through its wait: decide when it is ready, at each new issue, and when the plan's start has come.
+class _Plan(NamedTuple):
+    """Say where and in which chunks a job runs, at which intensity for each kWh of its bare run."""
 
-    :param issues: as :func:`learn` gives them.
-    :raises InvalidRequestError: if no issue was usable when the task was ready.
+    zone: str
+    chunks: tuple[tuple[datetime, datetime], ...]
+    g_per_kwh: float
+
+
+def jobs_every(
+    history: Forecast, *, every: timedelta, duration: timedelta, max_delay: timedelta, first: datetime | None = None
+) -> list[Job]:
+    """Give a job at every so often, as long as its latest finish lies within the history.
+
+    :param first: when the first is ready; the begin of the history where not given.
+    :raises InvalidRequestError: if a duration is not positive, or the delay negative.
     """
-    now, standing, moves, decisions = request.ready_at, None, 0, 0
-    newest = sum(issue.usable_from <= now for issue in issues) - 1
-    if newest < 0:
-        raise InvalidRequestError(f"ready_at: nothing had been issued by {now.isoformat()}")
-    while True:
-        issue = issues[newest]
-        decision = decide(request, issue.forecast, now=now, standing=standing, error=issue.error)
-        moves, decisions, standing = moves + decision.moved, decisions + 1, decision.window
-        if decision.action is Action.RUN:
-            return Replay(now, moves, decisions)
-        now = standing.start
-        if newest + 1 < len(issues) and issues[newest + 1].usable_from <= now:
-            newest += 1
-            now = issues[newest].usable_from
+    every, duration = parse_duration(every, "every"), parse_duration(duration, "duration")
+    max_delay = parse_duration(max_delay, "max_delay", zero_allowed=True)
+    ready = history.start if first is None else aware(first, "first")
+    count = max(0, (history.end - max_delay - duration - ready) // every + 1)
+    moments = (ready + index * every for index in range(count))
+    return [Job(moment, duration, moment + max_delay) for moment in moments]
+
+
+def backtest(
+    histories: Mapping[str, Forecast],
+    jobs: Iterable[Job],
+    foresight: Foresight,
+    *,
+    min_saving_percent: float = 10.0,
+    interruption: Interruption | None = None,
+) -> Backtest:
+    """Replay every job.
+
+    In one zone and one piece it is the policy itself, which looks again at each new forecast. A job that may choose its
+    zone or be cut into chunks plans once, when it is ready, as the task does that chooses for it.
+
+    :param histories: what came, by zone; the first is home, where the baseline runs.
+    :param foresight: what each job may know.
+    :param min_saving_percent: waiting or moving must promise at least this [%].
+    :raises InvalidRequestError: if there is no zone, or their numbers do not compare.
+    """
+    if not histories:
+        raise InvalidRequestError("histories: there is none; give one zone at least, the first is home")
+    refuse_mixed(list(histories.items()))
+    outcomes, unknown = [], 0
+    for job in jobs:
+        outcome = _outcome(histories, job, foresight, min_saving_percent, interruption)
+        if outcome is None:
+            unknown += 1
+        else:
+            outcomes.append(outcome)
+    return Backtest(tuple(outcomes), unknown, foresight.label)
+
+
+def saving_percent(emitted: float, baseline: float) -> float:
+    """Give the reduction against a baseline [%]; zero against nothing."""
+    return 100.0 * (1.0 - emitted / baseline) if baseline else 0.0
+
+
+def _outcome(
+    histories: Mapping[str, Forecast],
+    job: Job,
+    foresight: Foresight,
+    min_saving_percent: float,
+    interruption: Interruption | None,
+) -> Outcome | None:
+    if not all(one.covers(job.ready_at, job.deadline) for one in histories.values()):
+        return None
+    home = next(iter(histories))
+    known = {zone: foresight.issues(zone, job.ready_at, job.deadline) for zone in histories}
+    if not known[home]:
+        return None
+    oracle = _best(histories, job, interruption)
+    baseline = histories[home].mean(job.ready_at, job.ready_at + job.duration)
+    at_once = _Plan(home, ((job.ready_at, job.ready_at + job.duration),), baseline)
+    if len(histories) == 1 and interruption is None:
+        request = WaitRequest.checked(
+            duration=job.duration,
+            ready_at=job.ready_at,
+            latest_start=job.latest_start,
+            min_saving_percent=min_saving_percent,
+        )
+        told = replay(request, known[home])
+        chosen = _Plan(home, ((told.start, told.start + job.duration),), math.nan)
+        promised = told.promised_saving_percent
+    else:
+        soonest = job.ready_at, job.ready_at + job.duration
+        newest = {zone: issues[0].believed for zone, issues in known.items() if issues}
+        believed = {zone: forecast for zone, forecast in newest.items() if forecast.covers(*soonest)}
+        if home not in believed:
+            return None
+        best = _best(believed, job, interruption)
+        now = believed[home].mean(job.ready_at, job.ready_at + job.duration)
+        promised = saving_percent(best.g_per_kwh, now)
+        if promised <= 0.0 or promised < min_saving_percent:
+            promised, best = 0.0, at_once
+        chosen = best
+    shifted = chosen.zone != home or chosen.chunks != at_once.chunks
+    history, bare = histories[chosen.zone], job.duration / timedelta(hours=1)
+    emitted = math.fsum(history.mean(start, end) * ((end - start) / timedelta(hours=1)) for start, end in chosen.chunks)
+    return Outcome(
+        job=job,
+        zone=chosen.zone,
+        start=chosen.chunks[0][0],
+        end=chosen.chunks[-1][1],
+        chunks=len(chosen.chunks),
+        shifted=shifted,
+        emitted_g_per_kwh=emitted / bare,
+        baseline_g_per_kwh=baseline,
+        oracle_g_per_kwh=oracle.g_per_kwh,
+        promised_saving_percent=promised if shifted else 0.0,
+    )
+
+
+def _best(forecasts: Mapping[str, Forecast], job: Job, interruption: Interruption | None) -> _Plan:
+    """Find the cleanest zone and time; of equal ones, the first zone's."""
+    plans = [_best_in(zone, forecast, job, interruption) for zone, forecast in forecasts.items()]
+    return min(plans, key=lambda plan: plan.g_per_kwh)
+
+
+def _best_in(zone: str, forecast: Forecast, job: Job, interruption: Interruption | None) -> _Plan:
+    if interruption is None:
+        window = best_window(forecast, duration=job.duration, earliest_start=job.ready_at, deadline=job.deadline)
+        return _Plan(zone, ((window.start, window.end),), window.intensity_g_per_kwh)
+    schedule = best_schedule(
+        forecast,
+        duration=job.duration,
+        earliest_start=job.ready_at,
+        deadline=job.deadline,
+        max_chunks=interruption.max_chunks,
+        min_chunk=interruption.min_chunk,
+        resume_overhead=interruption.resume_overhead,
+    )
+    return _Plan(zone, tuple((one.start, one.end) for one in schedule.chunks), schedule.intensity_g_per_kwh)
