@@ -87,6 +87,18 @@ async def ahooks_of(ids: Sequence[str]) -> list[CarbonHook]:
     return found
 
 
+def check(ids: Sequence[str]) -> None:
+    """Refuse a connection that is missing or misspelt; one that cannot be read now is an outage like any other.
+
+    :raises InvalidRequestError: naming the connection, and the field that is wrong.
+    """
+    try:
+        for hook in hooks_of(ids):
+            hook.settings()
+    except SourceUnavailableError as error:
+        log.warning("%s", error)
+
+
 def hook_of(connection: Connection) -> CarbonHook:
     """Give the hook of a connection's type.
 

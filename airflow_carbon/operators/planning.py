@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_carbon.core.chunk_plan import ChunkPlan, Cuts, plan_chunks
-from airflow_carbon.core.location import Location
 from airflow_carbon.core.moment import parse_duration, stated
 from airflow_carbon.core.power import PowerProfile
 from airflow_carbon.core.request import OnOutage
@@ -16,13 +15,15 @@ from airflow_carbon.exceptions import CarbonError, InvalidRequestError, SourceUn
 from airflow_carbon.hooks import chain
 from airflow_carbon.hooks.asking import ANSWER_TIMEOUT, REFUSED_AT_FIRST, asked_in_time
 from airflow_carbon.hooks.settings import Mode, state_dir
-from airflow_carbon.triggers.promise import Asked, Promise
+from airflow_carbon.triggers.asked import Asked
+from airflow_carbon.triggers.promise import Promise
 from airflow_carbon.triggers.run_mode import run_mode
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_carbon.core.forecast import Forecast
+    from airflow_carbon.core.location import Location
     from airflow_carbon.operators.best_schedule import BestScheduleOperator
 
 _Number = TypeVar("_Number", int, float)
@@ -42,6 +43,19 @@ class Planning:
         self._context = context
         self.record: dict[str, Any] = {}
         self._origin: dict[str, Any] = {}
+        self._asked_for = Asked(
+            location=task.location,
+            duration=task.duration,
+            power=task.power,
+            deadline=task.deadline,
+            tail=task.tail,
+            max_delay=task.max_delay,
+            earliest_start=task.earliest_start,
+            min_saving_percent=task.min_saving_percent,
+            on_outage=task.on_outage,
+            # Chunks of many runs meet on one minute less than whole runs do, and a chunk moved aside may not fit.
+            spread=False,
+        )
 
     def plan(self) -> list[dict[str, Any]]:
         """Plan within the promise and give the chunks.
@@ -52,12 +66,12 @@ class Planning:
         task, run = self._task, self._context["dag_run"]
         how, ids = run_mode(self._context, task.carbon_mode), chain.conn_ids(stated(task.carbon_conn_id))
         cuts = self._cuts()
-        outage, location = self._outage(), _location(task.location)
+        outage, location = self._asked_for.outage(), self._asked_for.place()
         waits = how is Mode.ENFORCE and (run.run_type != "backfill" or task.wait_in_backfill)
         if waits and Promise.pinned(self._context) is None:
             # Before anything is pinned: a retry of a task that was refused is refused again.
-            _check_connections(ids)
-        promise = self._pin()
+            chain.check(ids)
+        promise = Promise.pin(self._context, self._asked_for, now=datetime.now(UTC))
         now = datetime.now(UTC)
         if how is Mode.SHADOW:
             return self._shadow(promise, cuts, ids, location)
@@ -137,22 +151,6 @@ class Planning:
         }
         return windows
 
-    def _pin(self) -> Promise:
-        task = self._task
-        asked = Asked(
-            location=task.location,
-            duration=task.duration,
-            power=task.power,
-            deadline=task.deadline,
-            tail=task.tail,
-            max_delay=task.max_delay,
-            earliest_start=task.earliest_start,
-            min_saving_percent=task.min_saving_percent,
-            # Chunks of many runs meet on one minute less than whole runs do, and a chunk moved aside may not fit.
-            spread=False,
-        )
-        return Promise.pin(self._context, asked, now=datetime.now(UTC))
-
     def _cuts(self) -> Cuts:
         """Read how the run may be cut."""
         task = self._task
@@ -170,34 +168,9 @@ class Planning:
             resume_watts=None if watts is None else _number(watts, "resume_watts", float),
         )
 
-    def _outage(self) -> OnOutage:
-        try:
-            return OnOutage(self._task.on_outage)
-        except ValueError:
-            asked = self._task.on_outage
-            raise InvalidRequestError(f"on_outage: {asked!r} must be one of {', '.join(OnOutage)}") from None
-
 
 def _windows(promise: Promise, plan: ChunkPlan) -> list[dict[str, Any]]:
     return plan.windows(margin=promise.limit - promise.request.latest_start)
-
-
-def _location(text: str) -> Location:
-    location = Location.parse(text)
-    if location.is_region:
-        from airflow_carbon.sources import regions
-
-        regions.lookup(location)
-    return location
-
-
-def _check_connections(ids: Sequence[str]) -> None:
-    """Refuse a connection that is missing or misspelt; one that cannot be read now is an outage like any other."""
-    try:
-        for hook in chain.hooks_of(ids):
-            hook.settings()
-    except SourceUnavailableError as error:
-        log.warning("%s", error)
 
 
 def _origin(forecast: Forecast, source_url: str) -> dict[str, Any]:

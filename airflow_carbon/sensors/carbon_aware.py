@@ -134,7 +134,7 @@ class CarbonAwareSensor(BaseSensorOperator):
         return self._done(self._waiting(context).resume(reason))
 
     def _waiting(self, context: Context) -> Waiting:
-        from airflow_carbon.triggers.promise import Asked
+        from airflow_carbon.triggers.asked import Asked
         from airflow_carbon.triggers.waiting import Waiting
 
         asked = Asked(

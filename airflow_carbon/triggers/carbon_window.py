@@ -22,8 +22,9 @@ from airflow_carbon.triggers.kept_wait import KeptWait
 
 if TYPE_CHECKING:
     from airflow_carbon.core.wait import Wait
+    from airflow_carbon.triggers.asked import Asked
     from airflow_carbon.triggers.outlook import Outlook
-    from airflow_carbon.triggers.promise import Asked, Promise
+    from airflow_carbon.triggers.promise import Promise
 
 #: Never sleep longer than this at a stretch [s], so that a clock that is set is noticed.
 LONGEST_SLEEP = 60.0

@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.sdk.exceptions import AirflowRescheduleException
 
-from airflow_carbon.core.location import Location
 from airflow_carbon.core.moment import stated
 from airflow_carbon.core.request import OnOutage
 from airflow_carbon.exceptions import CarbonError, InvalidRequestError, SourceUnavailableError
 from airflow_carbon.hooks import chain
 from airflow_carbon.hooks.asking import ANSWER_TIMEOUT, REFUSED_AT_FIRST, RETRY_SECONDS, asked_in_time
-from airflow_carbon.hooks.settings import Mode, min_defer, mode, parse_mode, state_dir
-from airflow_carbon.triggers.promise import Asked, Promise
+from airflow_carbon.hooks.settings import Mode, min_defer, state_dir
+from airflow_carbon.triggers.promise import Promise
+from airflow_carbon.triggers.run_mode import run_mode
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_carbon.core.location import Location
     from airflow_carbon.core.wait import Wait
+    from airflow_carbon.triggers.asked import Asked
     from airflow_carbon.triggers.carbon_window import CarbonWindowTrigger
 
 #: Key in ``task_state_store`` of the plan that stands between two looks of a rescheduled task.
@@ -59,12 +61,13 @@ class Waiting:
         :raises AirflowRescheduleException: to look again later, where the task is not deferrable.
         """
         now, asked, run = datetime.now(UTC), self._asked, self._context["dag_run"]
-        how, ids = self._mode(), chain.conn_ids(stated(asked.carbon_conn_id))
-        location = _checked(asked)
+        how, ids = run_mode(self._context, asked.carbon_mode), chain.conn_ids(stated(asked.carbon_conn_id))
+        asked.outage()
+        location = asked.place()
         waits = how is Mode.ENFORCE and (run.run_type != "backfill" or asked.wait_in_backfill)
         if waits and Promise.pinned(self._context) is None:
             # Before anything is pinned: a retry of a task that was refused is refused again.
-            self._check_connections(ids)
+            chain.check(ids)
         promise = Promise.pin(self._context, asked, now=now)
         if how is Mode.OFF:
             return self._record(promise, {"reason": "ran at once: the carbon mode is off"}, how)
@@ -114,27 +117,6 @@ class Waiting:
     def _pinned(self) -> Promise:
         # Without the state store's entry there is only the DAG file to ask.
         return Promise.pinned(self._context) or Promise.pin(self._context, self._asked, now=datetime.now(UTC))
-
-    def _mode(self) -> Mode:
-        """Find the mode that holds: the run's word, then the task's, then the deployment's."""
-        asked = (self._context["dag_run"].conf or {}).get("carbon")
-        if isinstance(asked, dict):
-            unknown = sorted(set(asked) - {"mode"})
-            if unknown:
-                raise InvalidRequestError(f"conf['carbon']: unknown key {unknown[0]!r}; it takes 'mode'")
-            asked = asked.get("mode")
-        if asked is not None:
-            return parse_mode(asked, "conf['carbon']")
-        own = stated(self._asked.carbon_mode)
-        return mode() if own is None else parse_mode(own, "carbon_mode")
-
-    def _check_connections(self, ids: Sequence[str]) -> None:
-        """Refuse a connection that is missing or misspelt; one that cannot be read now is an outage like any other."""
-        try:
-            for hook in chain.hooks_of(ids):
-                hook.settings()
-        except SourceUnavailableError as error:
-            self._log.warning("%s", error)
 
     def _rescheduled(self, promise: Promise, ids: Sequence[str], location: Location, now: datetime) -> dict[str, Any]:
         """Take the trigger's steps here, one look at a time."""
@@ -201,17 +183,3 @@ class Waiting:
         self._log.info("%s", decided["reason"])
         started = promise.record(datetime.now(UTC))
         return {"location": str(self._asked.location), "mode": str(how), **started, **decided}
-
-
-def _checked(asked: Asked) -> Location:
-    """Refuse what needs no clock to be seen as wrong."""
-    try:
-        OnOutage(asked.on_outage)
-    except ValueError:
-        raise InvalidRequestError(f"on_outage: {asked.on_outage!r} must be one of {', '.join(OnOutage)}") from None
-    location = Location.parse(asked.location)
-    if location.is_region:
-        from airflow_carbon.sources import regions
-
-        regions.lookup(location)
-    return location

@@ -40,7 +40,9 @@ def test_a_misspelt_option_is_refused_with_the_nearest_one(capsys: pytest.Captur
 
 
 def test_a_missing_option_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "required: --duration" in refused(capsys, "window", "zone:GB")
+    assert "required: LOCATION" in refused(capsys, "intensity")
+    assert main(["window", "zone:GB"]) == 2
+    assert "duration: say how long the run takes" in capsys.readouterr().err
 
 
 def test_without_a_command_the_usage_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
