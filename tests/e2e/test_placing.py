@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_carbon.cli.airflow_api import AirflowApi
+if TYPE_CHECKING:
+    from airflow_carbon.cli.airflow_api import AirflowApi
 
 DAG_ID = "carbon_against_cost"
 SWEDEN, GERMANY, VIRGINIA = "azure:swedencentral", "azure:germanywestcentral", "azure:eastus"
@@ -19,11 +20,19 @@ ASKED: dict[str, dict[str, Any]] = {
 }
 
 
+#: Seconds where the example has minutes.
+FLEET = {
+    "frames": 50, "scenes": 4, "frame": "3s", "scene": "12s", "slot": "15s", "deadline": "4m", "batch_size": 20,
+}  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def runs(api: AirflowApi) -> dict[str, str]:
     """Trigger all at once, each with Params of its own."""
     api.wait_for_dag(DAG_ID)
-    return {name: api.trigger(DAG_ID, conf) for name, conf in ASKED.items()}
+    api.wait_for_dag("place_a_fleet")
+    fleet = {"fleet": api.trigger("place_a_fleet", FLEET)}
+    return fleet | {name: api.trigger(DAG_ID, conf) for name, conf in ASKED.items()}
 
 
 def decision(api: AirflowApi, run: str) -> dict[str, Any]:
@@ -58,3 +67,16 @@ def test_a_choice_that_leaves_nothing_or_cannot_be_meant_fails_and_says_why(
     for name, said in (("nowhere", "no region is left of 6"), ("typo", "write one of carbon_price_per_tonne")):
         assert api.wait_for_run(DAG_ID, runs[name], timeout=420) == "failed"
         assert said in api.log(DAG_ID, runs[name], "choose")
+
+
+def test_every_task_of_a_fleet_runs_once_in_the_region_of_its_batch(api: AirflowApi, runs: dict[str, str]) -> None:
+    assert api.wait_for_run("place_a_fleet", runs["fleet"], timeout=600) == "success"
+    assert api.xcom("place_a_fleet", runs["fleet"], "check") == {"frames": 50, "scenes": 4}
+    batches = api.xcom("place_a_fleet", runs["fleet"], "plan")
+    # All on annual averages, the cleanest of which is Sweden's.
+    assert {one["region"] for one in batches} == {"azure:swedencentral"}
+    assert sum(one["count"] for one in batches) == 54
+    assert max(one["count"] for one in batches) <= 20
+    decision = api.xcom("place_a_fleet", runs["fleet"], "plan", "carbon_decision")
+    assert decision["emitted_g"] < decision["baseline_g"]
+    assert decision["bound_g"] <= decision["emitted_g"] * (1 + 1e-9)
