@@ -167,13 +167,15 @@ class Table:
         cores = self._widened(Cores.of(span, self.grid.start_us, self.grid.step_us), span)
         slack = ROUNDING * (cores.whole + 2) * self.totals
         bends = [self._integral(corner + span.duration) - self._integral(corner) for corner in cores.corners]
-        bound: NDArray[np.float64] = slack + (np.min(bends, axis=0) if bends else np.inf)
+        bound = np.min(bends, axis=0) + slack if bends else None
         if cores.first <= cores.last:
-            core, bound, found = self._search(cores, bound, slack)
+            core, bound, least = self._search(cores, bound, slack)
             starts, costs = self._extended(cores, core, bound)
             if bends:
-                starts[~found] = _NEVER
+                starts[least > bound] = _NEVER
         else:
+            # Without a core the allowed starts have ends, and these are corners.
+            assert bound is not None
             starts, costs = np.full(bound.size, _NEVER), bound
         for corner, cost in zip(cores.corners, bends, strict=True):
             chosen = (cost <= bound) & (corner < starts)
@@ -195,26 +197,28 @@ class Table:
         return cores._replace(first=first, last=last, corners=sorted(corners))
 
     def _search(
-        self, cores: Cores, bound: NDArray[np.float64], slack: NDArray[np.float64]
-    ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.bool_]]:
-        """Give each row's first core within its bound, that bound lowered to the least cost, and whether one is."""
+        self, cores: Cores, bound: NDArray[np.float64] | None, slack: NDArray[np.float64]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
+        """Give each row's first core within its bound, that bound lowered to the least cost, and this cost."""
         costs = self._costs(cores)
         rows = costs.reshape(-1, self.width)
-        rows[:, : cores.first] = np.inf
+        if cores.first:
+            rows[:, : cores.first] = np.inf
         rows[:, cores.last + 1 :] = np.inf
         core = rows.argmin(axis=1)
         at = core + self.begins
         least = costs[at]
-        bound = np.minimum(bound, least + slack)
+        bound = least + slack if bound is None else np.minimum(bound, least + slack)
         # Comparing every core with its bound takes longer than all else: do so only in a row with a second one in it.
         costs[at] = np.inf
         second = costs[rows.argmin(axis=1) + self.begins]
-        equal = np.flatnonzero(second <= bound)
+        equal = (second <= bound).nonzero()[0]
         if equal.size:
             costs[at] = least
-            core[equal] = (rows[equal] <= bound[equal, None]).argmax(axis=1)
+            for row in equal.tolist():
+                core[row] = (rows[row] <= bound[row]).argmax()
         self._spare.append(costs)
-        return core, bound, least <= bound
+        return core, bound, least
 
     def _costs(self, cores: Cores) -> NDArray[np.float64]:
         """Integrate from each step over a core and its cheaper extension; what is no allowed core is junk."""
