@@ -33,6 +33,14 @@ _UNASKED = (
     "skus", "latency_ms", "max_latency_ms", "relative_energy", "pue", "transfer_kwh_per_gb", "transfer_gb_per_hour",
     "egress_per_gb", "checkpoint_time", "restart_time", "delay_cost_per_hour",
 )  # fmt: skip
+#: The options by the names of the operator's fields, for errors.
+_OPTIONS = {
+    "duration": "--duration", "power": "--power", "allowed_countries": "--allowed-countries",
+    "excluded_regions": "--exclude", "required_sku": "--sku", "queue_wait": "--queue-wait", "data_gb": "--data-gb",
+    "data_region": "--data-region", "prices": "--prices", "purchase": "--purchase",
+    "eviction_rate_per_hour": "--eviction-rate", "checkpoint_interval": "--checkpoint-interval",
+    "tradeoff": "--tradeoff", "max_extra_cost_percent": "--max-extra-cost", "carbon_price_per_tonne": "--tradeoff",
+}  # fmt: skip
 
 
 def run(args: Namespace) -> int:
@@ -50,9 +58,11 @@ def run(args: Namespace) -> int:
     job, limits = placing.job(earliest_start=now, deadline=deadline), placing.limits
     prices = _prices(args, placing)
     until = deadline or now + 2 * placing.duration + timedelta(days=1)
-    found = asked(args, now, lambda source: candidates(source, placing.names, now=now, until=until), ranking=True)
+    names = [*placing.names, *([placing.data_region] if placing.needs_home else [])]
+    found = asked(args, now, lambda source: candidates(source, names, now=now, until=until), ranking=True)
+    home = found.pop() if placing.needs_home else None
     offers = of_one_sort(placing.offers(found, prices), limits=limits)
-    ranking = rank_placements(offers, job, limits=limits, tradeoff=placing.tradeoff)
+    ranking = rank_placements(offers, job, limits=limits, tradeoff=placing.tradeoff, home=home)
     if args.json:
         print_document(document(ranking, now, placing.duration.total_seconds(), deadline))
     else:
@@ -81,7 +91,11 @@ def _placing(args: Namespace) -> Placing:
         "tradeoff": args.tradeoff,
         "max_extra_cost_percent": args.max_extra_cost,
     }
-    return Placing({**dict.fromkeys(_UNASKED), **asked_for})
+    try:
+        return Placing({**dict.fromkeys(_UNASKED), **asked_for})
+    except InvalidRequestError as error:
+        field, colon, fault = str(error).partition(":")
+        raise type(error)(f"{_OPTIONS.get(field, field)}{colon}{fault}") from None
 
 
 def _prices(args: Namespace, placing: Placing) -> Prices | None:

@@ -63,6 +63,8 @@ class Candidate:
             raise InvalidRequestError(
                 f"relative_energy: {self.relative_energy} of {self.name} must be a number larger than zero"
             )
+        if self.latency_ms is not None and not 0.0 <= self.latency_ms < math.inf:
+            raise InvalidRequestError(f"latency_ms: {self.latency_ms} of {self.name} must be a number, zero or larger")
         if self.queue_wait < timedelta(0):
             raise InvalidRequestError(f"queue_wait: {self.queue_wait} of {self.name} must be zero or longer")
 
@@ -87,7 +89,7 @@ def of_one_sort(candidates: Sequence[Candidate], *, limits: Limits | None = None
     sorts: list[tuple[Forecast, int]] = []
     for candidate in candidates:
         forecast = candidate.forecast
-        if forecast is None or (limits is not None and limits.fault(candidate)):
+        if forecast is None or candidate.rejected or (limits is not None and limits.fault(candidate)):
             continue
         known = next((index for index, (one, _) in enumerate(sorts) if one.comparable_with(forecast)), None)
         if known is None:

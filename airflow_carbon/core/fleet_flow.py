@@ -1,22 +1,21 @@
 """The cheapest assignment of many alike tasks to many places of limited room: a transportation problem, solved exactly.
 
-Few kinds of task stand against many places, so the search runs on a small graph whose nodes are the kinds, and one more
-that stands for idle room. Every unit of room belongs to one of them; an edge is the cheapest place that one can take
-over from the other. A plan is optimal exactly when this graph has no negative cycle, and giving room along a shortest
-path from who has too much to who has too little keeps it so (successive shortest paths: Ahuja, Magnanti, Orlin, Network
-Flows, 1993, section 9.7). Costs are whole numbers here, so that nothing is lost to rounding on the way.
+Few kinds of task stand against many places, so the optimum is known from few numbers: what one more unit of room is
+worth to each kind. At those prices nearly every place goes to one kind altogether, or stays idle. They are guessed
+first, and ``fleet_network`` makes of the guess the exact optimum, in whole numbers, so that nothing is lost to rounding
+on the way. A bad guess costs time, never the optimum.
 
-How many paths it takes depends on where it begins. It begins at the prices of a smoothed problem, in which each place
-goes to all kinds by a soft minimum (Cuturi and Peyre, Semidual regularized optimal transport, 2018): Newton's method
-finds them in a few steps. A bad guess costs time, never the optimum.
+The guess is that of a smoothed problem, in which each place goes to all kinds by a soft minimum (Cuturi and Peyre,
+Semidual regularized optimal transport, 2018): Newton's method finds its prices in a few steps.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+from airflow_carbon.core.fleet_network import NEVER, Trade
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,10 +24,16 @@ if TYPE_CHECKING:
 _SCALE = 2.0**40
 #: Cost of leaving a task out: dearer than any path of reassignments, so that as many as possible are placed.
 _NOWHERE = 1 << 48
-#: Cost where a task must not go: dearer than leaving it out, yet sums of it along a path stay whole numbers of 64 bits.
-_NEVER = 1 << 56
-#: The guess is worth this many halvings of its softness by four, each with this many steps.
-_COOLINGS, _STEPS = 8, 3
+#: The guess goes from soft to sharp by this factor, to a share of the mean distance of two places' costs.
+_SOFTEST, _COOLING, _SHARPEST = 0.06, 4.0, 0.05
+#: Steps of Newton's method at each softness at most, how far a price goes in one, and when to go on, in softnesses.
+_STEPS, _STRIDE, _SETTLED = 8, 4.0, 3.0
+#: A sample holds this many places, divided by the softness.
+_SAMPLE = 10
+#: Multiples of it, taken modulo one, spread evenly over any stretch (Weyl, 1916).
+_GOLDEN = (5.0**0.5 - 1.0) / 2.0
+#: Smallest exponent, and the share from which on a place is not contested.
+_NOTHING, _ALONE = np.float32(-30.0), np.float32(0.998)
 
 
 class Flow(NamedTuple):
@@ -56,7 +61,7 @@ def cheapest_flow(costs: NDArray[np.float64], supply: NDArray[np.int64], room: N
     allowed = costs[:, used]
     finite = allowed < np.inf
     dearest = float(allowed.max(initial=0.0, where=finite)) or 1.0
-    whole = np.full((kinds + 1, used.size + 1), _NEVER)
+    whole = np.full((kinds + 1, used.size + 1), NEVER)
     np.copyto(
         whole[:kinds, :-1], np.rint(np.where(finite, allowed, 0.0) * (_SCALE / dearest)).astype(np.int64), where=finite
     )
@@ -64,120 +69,77 @@ def cheapest_flow(costs: NDArray[np.float64], supply: NDArray[np.int64], room: N
     whole[kinds] = 0
     rooms = np.append(room[used], supply.sum())
     wanted = np.append(supply, rooms.sum() - supply.sum())
-    prices = np.append(np.rint(_guess(allowed / dearest, supply, room[used]) * _SCALE).astype(np.int64), 0)
-    trade = _Trade(whole, rooms, prices, wanted)
-    while trade.lack.any():
-        trade.step()
+    prices = np.rint(_guess(allowed / dearest, supply, room[used]) * _SCALE).astype(np.int64)
+    held = Trade(whole, rooms, prices, wanted).settle()
     placed = np.zeros(costs.shape, dtype=np.int64)
-    placed[:, used] = trade.held[:kinds, :-1]
-    return Flow(placed, trade.held[:kinds, -1].copy())
-
-
-class _Trade:
-    """Hold who has which room, and for each pair of kinds the cheapest place that one can take over from the other.
-
-    :param gain: what it costs that row's kind takes a unit of room from column's kind, shape ``(m + 1, m + 1)``.
-    :param at: the place where that is, same shape.
-    """
-
-    def __init__(
-        self,
-        costs: NDArray[np.int64],
-        rooms: NDArray[np.int64],
-        prices: NDArray[np.int64],
-        wanted: NDArray[np.int64],
-    ) -> None:
-        self.costs = costs
-        owners = (costs - prices[:, None]).argmin(axis=0)
-        self.held = np.zeros_like(costs)
-        self.held[owners, np.arange(rooms.size)] = rooms
-        self.lack = wanted - self.held.sum(axis=1)
-        self.nodes = wanted.size
-        self.gain = np.full((self.nodes, self.nodes), 4 * _NEVER)
-        self.at = np.zeros((self.nodes, self.nodes), dtype=np.intp)
-        for owner in range(self.nodes):
-            self._offer(owner, np.arange(self.nodes))
-
-    def step(self) -> None:
-        """Find the shortest paths between who has too much room and who lacks it, and move room along all of them.
-
-        They all start from the side of fewer kinds, so that one search serves each kind of the other.
-        """
-        rich, poor = self.lack < 0, self.lack > 0
-        from_poor = np.count_nonzero(poor) < np.count_nonzero(rich)
-        distance, before = _paths(self.gain if from_poor else self.gain.T, poor if from_poor else rich)
-        for end in sorted(np.flatnonzero(rich if from_poor else poor).tolist(), key=distance.item):
-            path = [end]
-            while before[path[-1]] >= 0:
-                path.append(int(before[path[-1]]))
-            if from_poor:
-                path.reverse()
-            amount = min(self.lack.item(path[0]), -self.lack.item(path[-1]))
-            # A path found before another one was served may lead over a place that has changed hands since.
-            length = sum(self.gain.item(taker, giver) for taker, giver in pairwise(path))
-            if amount > 0 and length == distance[end]:
-                self._move([(taker, giver, int(self.at[taker, giver])) for taker, giver in pairwise(path)], amount)
-
-    def _move(self, hops: list[tuple[int, int, int]], amount: int) -> None:
-        amount = min([amount, *(self.held.item(giver, place) for _, giver, place in hops)])
-        for taker, giver, place in hops:
-            self.held[giver, place] -= amount
-            self.held[taker, place] += amount
-            gains = self.costs[:, place] - self.costs[taker, place]
-            better = gains < self.gain[:, taker]
-            self.gain[better, taker], self.at[better, taker] = gains[better], place
-        for _, giver, place in hops:
-            if not self.held[giver, place]:
-                self._offer(giver, np.flatnonzero(self.at[:, giver] == place))
-        self.lack[hops[0][0]] -= amount
-        self.lack[hops[-1][1]] += amount
-
-    def _offer(self, owner: int, takers: NDArray[np.intp]) -> None:
-        """Look up the cheapest place that the takers can have from an owner."""
-        places = np.flatnonzero(self.held[owner])
-        if not places.size:
-            self.gain[takers, owner] = 4 * _NEVER
-            return
-        gains = self.costs[takers[:, None], places] - self.costs[owner, places]
-        best = gains.argmin(axis=1)
-        self.gain[takers, owner], self.at[takers, owner] = gains[np.arange(takers.size), best], places[best]
-
-
-def _paths(gain: NDArray[np.int64], sources: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
-    """Give each kind's distance from the nearest source, and its neighbour on the way (Bellman and Ford)."""
-    distance = np.where(sources, 0, 1 << 61)
-    before = np.full(sources.size, -1)
-    columns = np.arange(sources.size)
-    while True:
-        reached = distance[:, None] + gain
-        nearest = reached.argmin(axis=0)
-        shorter = reached[nearest, columns]
-        better = shorter < distance
-        if not better.any():
-            return distance, before
-        distance[better], before[better] = shorter[better], nearest[better]
+    placed[:, used] = held[:kinds, :-1]
+    return Flow(placed, held[:kinds, -1].copy())
 
 
 def _guess(costs: NDArray[np.float64], supply: NDArray[np.int64], room: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Guess what one more unit of room is worth to each kind: maximise the smoothed dual by Newton's method."""
-    # Half the digits are enough for a guess, and take a third of the time.
-    near, rooms, wanted = costs.astype(np.float32), room.astype(np.float32), supply.astype(np.float64)
-    prices = np.full(supply.size, 0.5)
-    shares = np.empty_like(near)
-    softness = 0.25
-    for _ in range(_COOLINGS):
-        for _ in range(_STEPS):
-            np.subtract(prices[:, None].astype(np.float32), near, out=shares)
-            shares *= np.float32(1.0 / softness)
-            np.minimum(shares, np.float32(80.0), out=shares)
-            np.exp(shares, out=shares)
-            shares /= np.float32(1.0) + shares.sum(axis=0)
-            taken = shares * rooms
-            totals = taken.sum(axis=1, dtype=np.float64)
-            curvature = np.diag(totals) - taken @ shares.T
-            curvature.flat[:: supply.size + 1] += 1e-3 * wanted + 1e-9
-            step = np.linalg.solve(curvature, wanted - totals) * softness
-            prices += np.clip(step, -3.0 * softness, 3.0 * softness)
-        softness /= 4.0
+    """Guess what one more unit of room is worth to each kind, from soft to sharp.
+
+    A soft problem hardly differs from that of a sample of its places; in a sharp one most places go to one kind
+    whatever the next prices are. Each is solved on the places that matter, so that the work stays linear in them.
+    """
+    kinds, places = costs.shape
+    prices = np.full(kinds + 1, 0.5)
+    prices[-1] = 0.0
+    # In this order the first places are a fair sample of every stretch of time and of every region. A sample left to
+    # chance may hold too little of a tight window, and its prices then run away.
+    order = (np.arange(places) * _GOLDEN % 1.0).argsort()
+    near = np.zeros((kinds + 1, places), dtype=np.float32)
+    near[:kinds] = costs[:, order]
+    rooms, wanted = room[order].astype(np.float32), supply.astype(np.float64)
+    softness, sharpest = _SOFTEST, _SHARPEST / max(places, 1)
+    before = prices
+    while softness > sharpest:
+        # Prices follow the softness about in a straight line; half of the way is safe.
+        prices, before = prices + (prices - before) / (2.0 * _COOLING), prices
+        sample = int(_SAMPLE / softness)
+        if sample < places:
+            share = float(rooms[:sample].sum()) / max(float(rooms.sum()), 1.0)
+            prices = _solve(near[:, :sample], rooms[:sample], wanted * share, prices, softness)
+        else:
+            shares = _shares(near, prices, softness * _COOLING)
+            contested = shares.max(axis=0) < _ALONE
+            wanted -= shares[:-1, ~contested] @ rooms[~contested]
+            near, rooms, places = near[:, contested], rooms[contested], 0
+            prices = _solve(near, rooms, wanted, prices, softness)
+        softness /= _COOLING
     guess: NDArray[np.float64] = np.clip(prices, 0.0, 4.0)
     return guess
+
+
+def _shares(near: NDArray[np.float32], prices: NDArray[np.float64], softness: float) -> NDArray[np.float32]:
+    """Give how much of each place goes to each kind, and to none in the last row, by a soft maximum."""
+    shares: NDArray[np.float32] = prices[:, None].astype(np.float32) - near
+    shares -= shares.max(axis=0)
+    shares *= np.float32(1.0 / softness)
+    # Below that nothing counts any more, and what follows would be slow in numbers too small to be normal.
+    np.maximum(shares, _NOTHING, out=shares)
+    np.exp(shares, out=shares)
+    shares /= shares.sum(axis=0)
+    return shares
+
+
+def _solve(
+    near: NDArray[np.float32],
+    rooms: NDArray[np.float32],
+    wanted: NDArray[np.float64],
+    prices: NDArray[np.float64],
+    softness: float,
+) -> NDArray[np.float64]:
+    """Improve the prices of the smoothed problem by Newton's method."""
+    kinds, prices = wanted.size, prices.copy()
+    for _ in range(_STEPS):
+        shares = _shares(near, prices, softness)
+        taken = shares[:-1] * rooms
+        totals = taken.sum(axis=1)
+        curvature = (taken @ -shares[:-1].T).astype(np.float64)
+        curvature.flat[:: kinds + 1] += totals + 1e-3 * wanted + 1e-9
+        step = np.linalg.solve(curvature, wanted - totals)
+        prices[:-1] += softness * np.minimum(np.maximum(step, -_STRIDE), _STRIDE)
+        if abs(step).max() < _SETTLED:
+            break
+    return prices

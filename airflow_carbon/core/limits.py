@@ -38,6 +38,10 @@ class Limits:
             if isinstance(getattr(self, name), str):
                 raise InvalidRequestError(f"{name}: {getattr(self, name)!r} must be a list, for example {example}")
         if self.allowed_countries is not None:
+            if strange := [one for one in self.allowed_countries if not _is_country(one)]:
+                raise InvalidRequestError(
+                    f"allowed_countries: {strange[0]!r} is no ISO 3166 code of two letters, for example 'SE'"
+                )
             object.__setattr__(
                 self, "allowed_countries", frozenset(country.strip().upper() for country in self.allowed_countries)
             )
@@ -64,3 +68,7 @@ class Limits:
         if self.max_latency_ms is not None and (candidate.latency_ms or 0.0) > self.max_latency_ms:
             return f"its latency of {candidate.latency_ms:g} ms is more than the {self.max_latency_ms:g} ms allowed"
         return ""
+
+
+def _is_country(code: object) -> bool:
+    return isinstance(code, str) and len(code.strip()) == 2 and code.strip().isalpha()

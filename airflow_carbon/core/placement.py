@@ -20,7 +20,7 @@ from airflow_carbon.core.tradeoff import (
     pareto_front,
 )
 from airflow_carbon.core.windows import refuse_mixed
-from airflow_carbon.exceptions import InvalidRequestError, NoFeasibleWindowError
+from airflow_carbon.exceptions import InvalidRequestError, NoFeasibleWindowError, SourceUnavailableError
 
 if TYPE_CHECKING:
     from airflow_carbon.core.job import Job
@@ -103,6 +103,7 @@ class Placement:
             "effective_g_per_kwh": self.effective_g_per_kwh if window else None,
             "carbon_g": self.carbon_g,
             "transfer_g": run.transfer_g if run and known else None,
+            "transfer_assumed": run.transfer_assumed if run and known else None,
             "cost": self.cost,
             "pareto": self.pareto,
             "start": window.start.isoformat() if window else None,
@@ -152,6 +153,7 @@ def rank_placements(
     *,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     tradeoff: Tradeoff = LeastCarbon(),  # noqa: B008 - frozen
+    home: Candidate | None = None,
     allow_mixed: bool = False,
 ) -> Ranking:
     """Rank what a job may run on by the carbon of the whole job, or by carbon and cost; equals in the user's order.
@@ -162,6 +164,7 @@ def rank_placements(
 
     :param limits: hard constraints; what does not keep one is rejected, whatever it would save.
     :param tradeoff: what cleaner power may cost.
+    :param home: where the job's data lie, where that is none of the candidates.
     :param allow_mixed: rank intensities of different signal or accounting against each other; the records tell which.
     :raises InvalidRequestError: if there is no candidate, the intensities do not compare and ``allow_mixed`` is not
         set, prices come in different currencies, or the tradeoff asks for grams and the job's energy is not known.
@@ -173,15 +176,14 @@ def rank_placements(
             "power: a price per tonne needs grams, and so the energy of the job: say what it draws, for example "
             "power='2h@300W'"
         )
-    home = next((candidate for candidate in candidates if candidate.name == job.transfer.home), None)
+    home = next((candidate for candidate in candidates if candidate.name == job.transfer.home), home)
     counts = not isinstance(tradeoff, LeastCarbon) or limits.max_extra_cost_percent is not None
     placements = [_possible(candidate, job, limits, home, counts) for candidate in candidates]
     open_ = [each for each in placements if not each.rejected]
     if not allow_mixed:
         # Only what could be chosen is compared: a region that residency rules out must not block the others.
         refuse_mixed([(each.name, each.candidate.forecast) for each in open_ if each.candidate.forecast])
-    if counts:
-        _refuse_mixed_currencies(open_)
+    _refuse_mixed_currencies(open_)
     price = _carbon_price(open_, tradeoff)
     placed = _placed(open_, limits, tradeoff, price)
     possible = [each for each in placed if not each.rejected]
@@ -208,13 +210,15 @@ def _possible(candidate: Candidate, job: Job, limits: Limits, home: Candidate | 
         return Placement(candidate, run=run, window=run.soonest())
     except NoFeasibleWindowError as error:
         return Placement(candidate, rejected=f"no feasible window: {error}")
+    except SourceUnavailableError as error:
+        return Placement(candidate, rejected=f"{NO_DATA}{error}")
 
 
 def _placed(
     open_: Sequence[Placement], limits: Limits, tradeoff: Tradeoff, carbon_price: float | None
 ) -> list[Placement]:
     """Put each placement at its best time, and reject what costs too much."""
-    soonest = [(each, each.run, each.run.cost(each.run.earliest_start)) for each in open_ if each.run]
+    soonest = [(each, each.run, each.run.cost(each.run.first)) for each in open_ if each.run]
     cheapest = min((cost for *_, cost in soonest if not math.isnan(cost)), default=math.nan)
     percents = [limits.max_extra_cost_percent, tradeoff.max_extra_percent if isinstance(tradeoff, Budget) else None]
     most = min((Budget(percent).limit(cheapest) for percent in percents if percent is not None), default=math.inf)

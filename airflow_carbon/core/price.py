@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
 
 from airflow_carbon.exceptions import InvalidRequestError
+
+#: No machine costs more an hour, whatever the currency; more is a slip, and would leave the floats.
+LARGEST = 1e9
 
 
 class Purchase(StrEnum):
@@ -53,5 +55,5 @@ class Price:
     def __post_init__(self) -> None:
         for name in ("per_hour", "eviction_rate_per_hour", "egress_per_gb"):
             value = getattr(self, name)
-            if value is not None and not 0.0 <= value < math.inf:
-                raise InvalidRequestError(f"{name}: {value} of {self.region} must be a number, zero or larger")
+            if value is not None and not 0.0 <= value <= LARGEST:
+                raise InvalidRequestError(f"{name}: {value} of {self.region} must be a number from zero to {LARGEST:g}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from airflow_carbon.core.moment import MICROSECOND, moment_at
 from airflow_carbon.core.price import Purchase
 from airflow_carbon.core.spot import HOUR, expected_run
 from airflow_carbon.core.window import Window, best_window, turning_points, window_at
-from airflow_carbon.exceptions import NoFeasibleWindowError
+from airflow_carbon.exceptions import NoFeasibleWindowError, SourceUnavailableError
 
 if TYPE_CHECKING:
     from airflow_carbon.core.candidate import Candidate
@@ -31,6 +31,8 @@ class RunAt:
     :param carbon_per_intensity: emissions for each g/kWh of the mean intensity [g/(g/kWh)], which is kWh; without known
         energy the overhead alone [1].
     :param transfer_g: emissions of moving the data [gCO2eq].
+    :param transfer_assumed: whether these are billed at the intensity of this grid alone, as that of the grid where the
+        data lie is not known or does not compare.
     :param fixed_cost: of the machine and of moving the data [currency]; NaN where not known.
     """
 
@@ -42,13 +44,14 @@ class RunAt:
     earliest_start: datetime
     carbon_per_intensity: float
     transfer_g: float
+    transfer_assumed: bool
     fixed_cost: float
 
     @classmethod
     def of(cls, candidate: Candidate, job: Job, home: Candidate | None) -> RunAt:
         """Work out what a job takes on a candidate whose intensities are known.
 
-        :param home: where its data lie; None where none are to be moved.
+        :param home: where its data lie; None where that is not known.
         :raises NoFeasibleWindowError: if a spot machine is taken away so often that the job never gets through, or
             nobody knows how often.
         """
@@ -63,13 +66,13 @@ class RunAt:
             )
             duration, evictions = expected.duration, expected.evictions
         moves, delay = transfer.is_needed(candidate.name), candidate.queue_wait
-        egress = transfer_g = 0.0
+        egress, transfer_g, assumed = 0.0, 0.0, False
         if moves:
             delay = max(delay, transfer.duration)
             there = _mean(candidate.forecast, job.earliest_start, transfer.duration)
-            here = there if home is None or home.forecast is None else _mean(
-                home.forecast, job.earliest_start, transfer.duration
-            )  # fmt: skip
+            known_home = None if home is None else home.forecast
+            assumed = known_home is None or not known_home.comparable_with(candidate.forecast)
+            here = there if assumed or known_home is None else _mean(known_home, job.earliest_start, transfer.duration)
             transfer_g = transfer.carbon_g(here, there)
             known = None if price is None else price.egress_per_gb
             egress = transfer.gigabytes * (transfer.egress_per_gb if known is None else known)
@@ -83,6 +86,7 @@ class RunAt:
             job.earliest_start + delay,
             energy * (duration / job.length) * candidate.overhead,
             transfer_g,
+            assumed,
             math.nan if price is None else price.per_hour * (duration / HOUR) + egress,
         )
 
@@ -95,20 +99,28 @@ class RunAt:
         late = start + self.duration - (self.job.earliest_start + self.job.length)
         return self.fixed_cost + self.job.delay_cost_per_hour * (late / HOUR)
 
+    @property
+    def first(self) -> datetime:
+        """When it could start at the soonest; with a deadline a forecast that begins late puts it off."""
+        return self.earliest_start if self.job.deadline is None else max(self.earliest_start, self.forecast.start)
+
     def soonest(self) -> Window:
         """Give the window of the soonest start.
 
-        :raises NoFeasibleWindowError: if it ends after the deadline, or the forecast does not cover it.
+        :raises NoFeasibleWindowError: if it ends after the deadline.
+        :raises SourceUnavailableError: if the forecast does not cover it.
         """
-        deadline, start = self.job.deadline, self.earliest_start
-        if deadline is None:
-            return window_at(self.forecast, start=start, duration=self.duration, power=self.power)
-        # With a deadline a later start will do, where the forecast begins late.
-        start = max(start, self.forecast.start)
-        if start + self.duration > deadline:
+        deadline, start = self.job.deadline, self.first
+        end = start + self.duration
+        if deadline is not None and end > deadline:
             raise NoFeasibleWindowError(
-                f"it can start at {_minute(start)} and would end at {_minute(start + self.duration)}, after the "
-                f"deadline {_minute(deadline)}"
+                f"it can start at {_minute(start)} and would end at {_minute(end)}, after the deadline "
+                f"{_minute(deadline)}"
+            )
+        if not self.forecast.covers(start, end):
+            raise SourceUnavailableError(
+                f"the intensities cover {_minute(self.forecast.start)} to {_minute(self.forecast.end)}, not the run "
+                f"from {_minute(start)} to {_minute(end)}"
             )
         return window_at(self.forecast, start=start, duration=self.duration, power=self.power)
 
@@ -123,29 +135,29 @@ class RunAt:
         if job.deadline is None:
             return self.soonest()
         # The end is never before the soonest one, so that the cost of delay grows evenly with the start.
-        deadline, soonest_end = job.deadline, self.earliest_start + self.duration
+        deadline, soonest_end = job.deadline, self.first + self.duration
+        cut = self.forecast.end < deadline
         if rate > 0.0:
-            affordable = max(0.0, (most - self.cost(self.earliest_start)) / rate)
+            affordable = max(0.0, (most - self.cost(self.first)) / rate)
             if affordable < (deadline - soonest_end) / HOUR:
                 deadline = soonest_end + affordable * HOUR
         if rate == 0.0 or carbon_price is None:
-            return best_window(
-                self.forecast,
-                duration=self.duration,
-                power=self.power,
-                earliest_start=self.earliest_start,
-                deadline=deadline,
+            window = best_window(
+                self.forecast, duration=self.duration, power=self.power, earliest_start=self.first, deadline=deadline
             )
+            return replace(window, horizon_cut=cut)
         starts, means = turning_points(
             self.forecast,
             duration=self.duration,
             power=self.power,
-            earliest_start=self.earliest_start,
+            earliest_start=self.first,
             deadline=deadline,
         )
         hours = (starts - starts[0]) / (HOUR / MICROSECOND)
         least = int((rate * hours + carbon_price * self.carbon_per_intensity * means).argmin())
-        return window_at(self.forecast, start=moment_at(int(starts[least])), duration=self.duration, power=self.power)
+        start = moment_at(int(starts[least]))
+        window = window_at(self.forecast, start=start, duration=self.duration, power=self.power)
+        return replace(window, horizon_cut=cut)
 
 
 def _minute(moment: datetime) -> str:

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 from datetime import timedelta
 
+from airflow_carbon.core.moment import LONGEST, in_words
 from airflow_carbon.exceptions import InvalidRequestError, NoFeasibleWindowError
 
 HOUR = timedelta(hours=1)
@@ -71,12 +72,15 @@ def expected_run(work: timedelta, *, eviction_rate_per_hour: float, checkpoints:
     stretches = ((whole, (interval + checkpoints.writing) / HOUR), (1, (work - whole * interval) / HOUR))
     hours = evictions = 0.0
     for count, length in stretches:
-        if rate * length > math.log(HOPELESS):
-            raise NoFeasibleWindowError(
-                f"at {rate:g} evictions an hour, {length:.1f} h of work without a checkpoint are hardly ever done; "
-                f"write checkpoints more often than every {1.0 / rate:.1f} h, or use dedicated machines"
-            )
-        met = count * math.expm1(rate * length)
+        # Beyond 50 the exponential says "never" in any unit, and would soon leave the floats.
+        met = count * math.expm1(min(rate * length, 50.0))
         evictions += met
         hours += met / rate if rate else count * length
-    return Expected(hours * HOUR + evictions * checkpoints.restart, evictions)
+    hours += evictions * (checkpoints.restart / HOUR)
+    if hours > min(HOPELESS * (work / HOUR), LONGEST / HOUR):
+        raise NoFeasibleWindowError(
+            f"at {rate:g} evictions an hour and {in_words(interval + checkpoints.writing)} between checkpoints the run "
+            f"would take more than {HOPELESS:g} times as long; write checkpoints more often, restart faster, or use "
+            f"dedicated machines"
+        )
+    return Expected(hours * HOUR, evictions)

@@ -117,7 +117,8 @@ class ExchangeRate:
 
     def price(self, cost: float, carbon: float) -> float:
         """Give what a unit of carbon is worth, by the cheapest way's cost and carbon [currency per unit of carbon]."""
-        return self.cost_percent_per_carbon_percent * cost / carbon if carbon > 0.0 else 0.0
+        # Where the cheapest way emits next to nothing there is nothing left to pay for.
+        return self.cost_percent_per_carbon_percent * cost / carbon if carbon > 1e-12 else 0.0
 
     def order(self, costs: ArrayLike, carbon: ArrayLike) -> list[int]:
         """Give the indices from best to worst: a rate of percent is a price, taken from the cheapest way.
@@ -211,7 +212,7 @@ def pareto_front(costs: ArrayLike, carbon: ArrayLike) -> list[int]:
     :param carbon: shape ``(n,)``.
     :raises InvalidRequestError: if the shapes differ, or a number is not finite.
     """
-    cost, grams = _columns(costs, carbon)
+    cost, grams = (_digits(column) for column in _columns(costs, carbon))
     front, least = [], math.inf
     for index in _sorted(cost, grams):
         if grams[index] < least:
@@ -232,7 +233,7 @@ def _sorted(first: NDArray[np.float64], then: NDArray[np.float64]) -> list[int]:
 
 def _digits(values: NDArray[np.float64]) -> NDArray[np.float64]:
     largest = float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
-    return np.round(values, 12 - math.ceil(math.log10(largest))) if largest > 0.0 else values
+    return np.round(values, min(12 - math.ceil(math.log10(largest)), 290)) if largest > 0.0 else values
 
 
 def _columns(

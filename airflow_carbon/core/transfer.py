@@ -13,6 +13,8 @@ from airflow_carbon.exceptions import InvalidRequestError
 KWH_PER_GB = 0.001
 #: A gigabit per second [GB/h].
 GB_PER_HOUR = 450.0
+#: Ten years [h].
+LONGEST_HOURS = 87_660.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,10 @@ class Transfer:
                 raise InvalidRequestError(f"{name}: {value} must be a number, zero or larger")
         if not 0.0 < self.gb_per_hour < math.inf:
             raise InvalidRequestError(f"gb_per_hour: {self.gb_per_hour} must be a number larger than zero")
+        if self.gigabytes / self.gb_per_hour > LONGEST_HOURS:
+            raise InvalidRequestError(
+                f"gigabytes: {self.gigabytes:g} GB at {self.gb_per_hour:g} GB/h take more than ten years to move"
+            )
         if self.gigabytes and not self.home:
             raise InvalidRequestError("data_region: say where the data lie that are to be moved")
 

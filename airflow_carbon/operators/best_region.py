@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator
 
 from airflow_carbon.core.location import Location
 from airflow_carbon.core.moment import in_words, parse_moment_after, stated
-from airflow_carbon.exceptions import NoFeasibleWindowError, SourceUnavailableError
+from airflow_carbon.exceptions import NoFeasibleWindowError, SourceError, SourceUnavailableError
 from airflow_carbon.hooks.source_link import CarbonSourceLink
 
 # Each parse of a DAG pays for what stands above: what is needed later is imported later.
@@ -164,7 +164,6 @@ class BestRegionOperator(BaseOperator):
         now, notes = datetime.now(UTC), list[str]()
         placing = Placing({field: getattr(self, field) for field in self.template_fields if field != "branches"})
         deadline = self._deadline(context, now, placing.duration)
-        job = placing.job(earliest_start=now, deadline=deadline)
         limits, tradeoff = placing.limits, placing.tradeoff
         prices = self._prices(placing, notes)
         if prices is None:
@@ -174,15 +173,24 @@ class BestRegionOperator(BaseOperator):
             source = chain.source_of(hooks, ranking=True)
             # Where queues, moving data and evictions may put off the end, more of the future is asked for.
             until = deadline or now + 2 * placing.duration + timedelta(days=1)
-            found = asked_in_time(candidates(source, placing.names, now=now, until=until))
+            asked = [*placing.names, *([placing.data_region] if placing.needs_home else [])]
+            found = asked_in_time(candidates(source, asked, now=now, until=until))
+            home = found.pop() if placing.needs_home else None
             offers = placing.offers(found, prices)
-            return rank_placements(
-                offers if self.allow_mixed else of_one_sort(offers, limits=limits),
-                job,
-                limits=limits,
-                tradeoff=tradeoff,
-                allow_mixed=self.allow_mixed,
-            )
+            offers = offers if self.allow_mixed else of_one_sort(offers, limits=limits)
+
+            def by(end: datetime | None) -> Ranking:
+                job = placing.job(earliest_start=now, deadline=end)
+                mixed = self.allow_mixed
+                return rank_placements(offers, job, limits=limits, tradeoff=tradeoff, home=home, allow_mixed=mixed)
+
+            ranking, late = by(deadline), now - context["dag_run"].run_after
+            if ranking.placements[0].rank is None and deadline and by(deadline + late).placements[0].rank:
+                # It could have been met at run_after: that Airflow came late is no user's mistake.
+                notes.append(f"the deadline {deadline.isoformat()} cannot be met any more; chosen for a run now")
+                self.log.warning("%s", notes[-1])
+                return by(None)
+            return ranking
 
         try:
             hooks = chain.hooks_of(chain.conn_ids(stated(self.carbon_conn_id)))
@@ -212,14 +220,14 @@ class BestRegionOperator(BaseOperator):
         from airflow_carbon.hooks.settings import state_dir
         from airflow_carbon.prices.chosen import chosen
 
-        source = chosen(stated(self.prices), folder=state_dir() / "prices")
+        source, sku = chosen(stated(self.prices), folder=state_dir() / "prices"), placing.limits.required_sku
         if source is None:
             return None
-        question = source.prices(placing.names, skus=[placing.limits.required_sku], currency=self.currency)
         try:
-            return asked_in_time(question)
-        except SourceUnavailableError as error:
-            notes.append(f"no prices: {error}; ranked by carbon alone, and no limit on cost is kept")
+            return asked_in_time(source.prices(placing.names, skus=[sku], currency=stated(self.currency) or "USD"))
+        except SourceError as error:
+            unkept = "no limit on cost is kept" + ("" if stated(self.skus) else f", nor is {sku} known to be there")
+            notes.append(f"no prices: {error}; ranked by carbon alone: {unkept}")
             self.log.warning("%s", notes[-1])
             return None
 
@@ -243,10 +251,14 @@ def _sentence(record: Mapping[str, Any]) -> str:
     bought = f" ({record['purchase']})" if record["purchase"] else ""
     if record["rejected"]:
         return f"{record['region']}{bought}: rejected, {record['rejected']}"
+    factors = [f"PUE {record['pue']}{' (assumed)' if record['pue_assumed'] else ''}"]
+    if record["relative_energy"] != 1.0:
+        factors.append(f"hardware {record['relative_energy']:g}")
+    if record["expected_evictions"]:
+        factors.append(f"work done again after {record['expected_evictions']:.2g} evictions")
     grams = "" if record["carbon_g"] is None else f", {record['carbon_g']:.0f} g in all"
     cost = "" if record["cost"] is None else f", {record['cost']:.4g} {record['currency']} in all"
     return (
-        f"{record['rank']}. {record['region']}{bought}: {record['intensity_g_per_kwh']:.0f} g/kWh x PUE {record['pue']}"
-        f"{' (assumed)' if record['pue_assumed'] else ''} "
-        f"= {record['effective_g_per_kwh']:.0f} g/kWh ({record['kind']}){grams}{cost}"
+        f"{record['rank']}. {record['region']}{bought}: {record['intensity_g_per_kwh']:.0f} g/kWh x "
+        f"{' x '.join(factors)} = {record['effective_g_per_kwh']:.0f} g/kWh ({record['kind']}){grams}{cost}"
     )

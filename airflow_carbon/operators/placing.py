@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ast
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_carbon.core.job import Job
 from airflow_carbon.core.limits import Limits
+from airflow_carbon.core.location import Location
 from airflow_carbon.core.moment import parse_duration, stated
 from airflow_carbon.core.power import PowerProfile, run_of
 from airflow_carbon.core.price import Purchase
@@ -18,6 +17,7 @@ from airflow_carbon.core.spot import Checkpoints
 from airflow_carbon.core.tradeoff import LeastCarbon, Tradeoff, parse_tradeoff
 from airflow_carbon.core.transfer import GB_PER_HOUR, KWH_PER_GB, Transfer
 from airflow_carbon.exceptions import InvalidRequestError
+from airflow_carbon.operators.rendered import mapping_of, names_of, number_of, wait_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -35,19 +35,37 @@ class Placing:
 
     def __init__(self, fields: Mapping[str, Any]) -> None:
         self._fields = {name: stated(value) for name, value in fields.items()}
-        self.names = names_of(self._fields["regions"] or "", "regions")
+        self.names = names_of(self._fields["regions"] or [], "regions")
+        self._places = {_place(name, "regions"): name for name in self.names}
         duration, power = self._fields["duration"], self._fields["power"]
         self.power = None if power is None else PowerProfile.parse(power)
         self.duration, _ = run_of(None if duration is None else parse_duration(duration, "duration"), self.power)
         self.tradeoff: Tradeoff = parse_tradeoff(self._mapping("tradeoff"))
         self.limits = Limits(
             allowed_countries=self._names("allowed_countries"),
-            excluded_regions=self._names("excluded_regions") or (),
+            excluded_regions=[
+                self._as_written(name, "excluded_regions") for name in self._names("excluded_regions") or ()
+            ],
             required_sku=self._fields["required_sku"] or "",
             max_latency_ms=self._number("max_latency_ms"),
             max_extra_cost_percent=self._number("max_extra_cost_percent"),
         )
         self.purchases = self._purchases()
+        given = self._fields["data_region"]
+        self.data_region = "" if given is None else self._as_written(given, "data_region")
+        if self._number("data_gb") and not self.data_region:
+            raise InvalidRequestError("data_region: say where the data lie that are to be moved")
+        self._check_prices()
+
+    def _check_prices(self) -> None:
+        if self._fields["prices"] is None and (vain := [name for name in _OF_COST if self._fields[name] is not None]):
+            if vain == ["delay_cost_per_hour"] and not self._number("delay_cost_per_hour"):
+                return
+            raise InvalidRequestError(f"{vain[0]}: it says nothing without prices; give prices too")
+        if self._number("delay_cost_per_hour") and not self.counts_cost:
+            raise InvalidRequestError(
+                "delay_cost_per_hour: the least carbon minds no cost; give a tradeoff or max_extra_cost_percent too"
+            )
         if self._fields["prices"] is not None and not self.limits.required_sku:
             raise InvalidRequestError("required_sku: prices are those of a machine; name it in its cloud's spelling")
         if self._fields["prices"] is None and self.counts_cost:
@@ -74,7 +92,7 @@ class Placing:
             power=self.power,
             transfer=Transfer(
                 self._number("data_gb") or 0.0,
-                self._fields["data_region"] or "",
+                self.data_region,
                 kwh_per_gb=self._number("transfer_kwh_per_gb", KWH_PER_GB),
                 gb_per_hour=self._number("transfer_gb_per_hour", GB_PER_HOUR),
                 egress_per_gb=self._number("egress_per_gb", 0.0),
@@ -100,10 +118,10 @@ class Placing:
             name = candidate.name
             known = replace(
                 candidate,
-                queue_wait=_wait(queue.get(name, timedelta(0)), name),
-                latency_ms=_float(latency.get(name), f"latency_ms of {name}"),
-                relative_energy=_float(energy.get(name), f"relative_energy of {name}", 1.0),
-                pue=_float(pue.get(name), f"pue of {name}", candidate.pue),
+                queue_wait=wait_of(queue.get(name), name),
+                latency_ms=number_of(latency.get(name), f"latency_ms of {name}"),
+                relative_energy=number_of(energy.get(name), f"relative_energy of {name}", 1.0),
+                pue=number_of(pue.get(name), f"pue of {name}", candidate.pue),
                 skus=frozenset(names_of(skus[name], f"skus of {name}")) if name in skus else None,
             )
             offers += [known] if prices is None else self._bought(known, prices)
@@ -130,45 +148,41 @@ class Placing:
         asked = self._fields["purchase"]
         return tuple(Purchase) if asked is None else tuple(Purchase.parse(one) for one in names_of(asked, "purchase"))
 
+    @property
+    def needs_home(self) -> bool:
+        """Tell whether the intensities where the data lie must be asked for beside those of the candidates."""
+        return bool(self._number("data_gb")) and self.data_region not in self.names
+
     def _by_region(self, field: str) -> Mapping[str, Any]:
-        mapping: Mapping[str, Any] = self._mapping(field) or {}
+        mapping = {self._as_written(name, field): value for name, value in (self._mapping(field) or {}).items()}
         if strangers := [name for name in mapping if name not in self.names]:
             raise InvalidRequestError(
                 f"{field}: {strangers[0]!r} is none of the regions; there are {', '.join(self.names)}"
             )
         return mapping
 
+    def _as_written(self, name: str, field: str) -> str:
+        """Give a region as it stands among the candidates, however it is written here; a name of its own otherwise.
+
+        A limit that misses its region for a letter would be no limit.
+        """
+        return self._places.get(_place(name, field), name)
+
     def _names(self, field: str) -> list[str] | None:
         value = self._fields[field]
-        return None if value is None or value in ([], ()) else names_of(value, field)
+        empty = value is None or value == "[]" or (isinstance(value, Collection) and not value)
+        return None if empty else names_of(value, field)
 
     def _duration(self, field: str) -> timedelta | None:
         value = self._fields[field]
         return None if value is None else parse_duration(value, field, zero_allowed=True)
 
     def _number(self, field: str, otherwise: Any = None) -> Any:
-        return _float(self._fields[field], field, otherwise)
+        return number_of(self._fields[field], field, otherwise)
 
     def _mapping(self, field: str) -> Any:
-        """Read a mapping, or its text: JSON, a Python dict as a template prints one, or ``a=1, b=2``."""
         value = self._fields[field]
-        if not isinstance(value, str):
-            if value is None or isinstance(value, Mapping | Tradeoff):
-                return value
-            raise InvalidRequestError(f"{field}: {value!r} must be a mapping, for example {_EXAMPLES[field]}")
-        text = value.strip()
-        try:
-            if not text.startswith("{"):
-                return dict(_pair(one) for one in text.split(","))
-            try:
-                read = json.loads(text)
-            except json.JSONDecodeError:
-                read = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            raise InvalidRequestError(
-                f"{field}: {text!r} cannot be read; write a mapping, for example {_EXAMPLES[field]}"
-            ) from None
-        return {str(key): one for key, one in read.items()}
+        return value if value is None or isinstance(value, Tradeoff) else mapping_of(value, field, _EXAMPLES[field])
 
 
 _EXAMPLES = {
@@ -179,41 +193,19 @@ _EXAMPLES = {
     "pue": "{'azure:swedencentral': 1.1}",
     "skus": "{'azure:swedencentral': ['Standard_D2s_v3']}",
 }
+#: What says something only where prices are known.
+_OF_COST = ("purchase", "eviction_rate_per_hour", "delay_cost_per_hour")
 
 
-def names_of(value: Sequence[str] | str, field: str) -> list[str]:
-    """Read a list of names, or their text with commas between them.
+def _place(name: str, field: str) -> str:
+    """Read a region's name into the one form that all its spellings have.
 
-    :raises InvalidRequestError: if there is none, or one is named twice.
+    :raises InvalidRequestError: if it is no location.
+    :raises UnknownZoneError: if it is a cloud region that is in no table, with the nearest names.
     """
-    names = [one.strip() for one in value.split(",")] if isinstance(value, str) else list(value)
-    if not names or not all(isinstance(one, str) and one for one in names):
-        raise InvalidRequestError(f"{field}: {value!r} must be a list of at least one name")
-    if len(set(names)) != len(names):
-        raise InvalidRequestError(f"{field}: {', '.join(names)} names one twice")
-    return names
+    from airflow_carbon.sources.regions import lookup
 
-
-def _pair(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError(text)
-    return key.strip(), value.strip()
-
-
-def _wait(value: Any, region: str) -> timedelta:
-    """Read an expected wait: a duration, a number of seconds, or a function of the region that gives one."""
-    if callable(value):
-        value = value(region)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        value = timedelta(seconds=value)
-    return parse_duration(value, f"queue_wait of {region}", zero_allowed=True)
-
-
-def _float(value: Any, field: str, otherwise: Any = None) -> Any:
-    if value is None:
-        return otherwise
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise InvalidRequestError(f"{field}: {value!r} is no number") from None
+    location = Location.parse(name, field)
+    if location.is_region:
+        lookup(location)
+    return str(location).lower()

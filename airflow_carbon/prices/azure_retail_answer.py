@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from airflow_carbon.core.price import Price, Purchase
+from airflow_carbon.core.price import LARGEST, Price, Purchase
 from airflow_carbon.exceptions import SourceResponseError
 
 NAME = "azure_retail"
@@ -99,8 +99,8 @@ def _number(row: Mapping[str, Any], name: str, where: str) -> float:
         number = float(value) if type(value) in (int, float) else math.nan  # type: ignore[arg-type]
     except OverflowError:
         number = math.inf
-    if not 0.0 <= number < math.inf:
-        raise SourceResponseError(f"{where}: {_shown(value)} stands as {name}, no number of zero or more")
+    if not 0.0 <= number <= LARGEST:
+        raise SourceResponseError(f"{where}: {_shown(value)} stands as {name}, no number from zero to {LARGEST:g}")
     return number
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from airflow_carbon.core.literal import literal
 from airflow_carbon.exceptions import InvalidRequestError
 from airflow_carbon.prices.base import PriceSource
 from airflow_carbon.prices.table import Table
@@ -34,6 +35,9 @@ def chosen(given: Any, *, folder: Path | None = None, address: str = "", field: 
         return Table(given)
     if isinstance(given, str):
         named = given.strip()
+        if named[:1] in ("[", "{"):
+            # Rows from a DAG Param, as a template prints them.
+            return Table(literal(named, field), field)
         return _azure_retail(folder, address) if named.lower() == AZURE_RETAIL else Table(_path(named, field))
     if isinstance(given, Iterable) and not isinstance(given, bytes):
         return Table(given, field)
@@ -54,7 +58,8 @@ def _azure_retail(folder: Path | None, address: str) -> PriceSource:
 
 def _path(text: str, field: str) -> Path:
     if "://" in text or not text.lower().endswith(".csv"):
-        raise InvalidRequestError(f"{field}: {text[:60]!r} names no prices; {_FORMS}")
+        # What stands before an @ may be a password.
+        raise InvalidRequestError(f"{field}: {text.rpartition('@')[2][:60]!r} names no prices; {_FORMS}")
     try:
         return Path(text).expanduser()
     except RuntimeError:

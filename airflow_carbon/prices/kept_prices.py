@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_carbon.core.moment import in_words, microseconds, moment_at
 from airflow_carbon.core.price import Price, Purchase
-from airflow_carbon.exceptions import CarbonError, SourceResponseError, SourceUnavailableError
+from airflow_carbon.exceptions import CarbonError, SourceAuthError, SourceResponseError, SourceUnavailableError
 from airflow_carbon.web.flights import Flights
 from airflow_carbon.web.kept_failure import KeptFailure
 
@@ -70,7 +70,7 @@ class KeptPrices:
         if self._lacking(place, skus):
             try:
                 await self._flights.shared((place, frozenset(skus)), lambda: self._learn(place, skus, ask))
-            except (SourceUnavailableError, SourceResponseError):
+            except (SourceUnavailableError, SourceResponseError, SourceAuthError):
                 if self._lacking(place, skus, OLDEST):
                     raise
         cells, now = self._cells[place], self._clock()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_carbon.core.location import Location
+from airflow_carbon.core.price import LARGEST as LARGEST_PRICE
 from airflow_carbon.core.price import Price, Purchase
 from airflow_carbon.exceptions import InvalidRequestError, SourceUnavailableError
 from airflow_carbon.prices.base import Prices
@@ -52,7 +53,8 @@ class Table:
         """Give every row of these machines in these regions; of all machines where none is named.
 
         :raises SourceUnavailableError: if the file cannot be read.
-        :raises InvalidRequestError: naming the line and column of the file that is wrong, or a region that is none.
+        :raises InvalidRequestError: if there is no such file, or naming its line and column that are wrong, or a region
+            that is none.
         """
         locations = {region: str(Location.parse(region, "regions")) for region in regions}
         code = _currency(currency, "currency")
@@ -75,6 +77,8 @@ class Table:
             with file.open("rb") as opened:
                 content = opened.read(LARGEST + 1)
             text = content.decode("utf-8-sig")
+        except FileNotFoundError:
+            raise InvalidRequestError(f"{self._where}: there is no such file: {file}") from None
         except UnicodeDecodeError as error:
             raise InvalidRequestError(f"{self._where}: no UTF-8 at byte {error.start}; save it as UTF-8") from None
         except (OSError, ValueError) as error:
@@ -198,7 +202,7 @@ def _number(given: Any, where: str) -> float:
             value = float(given)
     elif isinstance(given, str) and _NUMBER.fullmatch(given.strip()):
         value = float(given)
-    if not 0.0 <= value < math.inf:
+    if not 0.0 <= value <= LARGEST_PRICE:
         raise InvalidRequestError(f"{where}: {_shown(given)} must be a number, zero or larger; write for example 0.096")
     return value
 

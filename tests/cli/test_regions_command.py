@@ -139,11 +139,15 @@ def test_with_prices_spot_and_dedicated_machines_are_ranked_by_the_whole_run(
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        ([], "duration: say how long the run takes"),
+        ([], "--duration: say how long the run takes"),
         (["--duration", "1h", "--prices", "azure_retial", "--sku", "D2"], "--prices: 'azure_retial' names no prices"),
-        (["--duration", "1h", "--prices", "azure_retail"], "required_sku: prices are those of a machine"),
-        (["--duration", "1h", "--tradeoff", "price=80"], "write one of carbon_price_per_tonne"),
-        (["--duration", "1h", "--queue-wait", "azure:uksuoth=1h"], "'azure:uksuoth' is none of the regions"),
+        (["--duration", "1h", "--prices", "azure_retail"], "--sku: prices are those of a machine"),
+        (
+            ["--duration", "1h", "--tradeoff", "price=80"],
+            "--tradeoff: {'price': '80'} is none; write one of carbon_price_per_tonne",
+        ),
+        (["--duration", "1h", "--exclude", "azure:swedncentral"], "did you mean azure:swedencentral"),
+        (["--duration", "1h", "--queue-wait", "azure:uksuoth=1h"], "did you mean azure:uksouth"),
         (["--power", "1h@5V"], "phase 1: '1h@5V' is none"),
     ],
 )

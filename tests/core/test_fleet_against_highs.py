@@ -14,6 +14,7 @@ from airflow_carbon.core.fleet import FleetRegion, Placements, TaskClass, place_
 from airflow_carbon.core.fleet_alike import alike, cheapest_flow_of_alike
 from airflow_carbon.core.fleet_fill import marginal_cost
 from airflow_carbon.core.fleet_flow import cheapest_flow
+from airflow_carbon.core.fleet_network import Trade
 from airflow_carbon.core.fleet_plan import emitted_by
 from airflow_carbon.core.forecast import Forecast
 from airflow_carbon.exceptions import NoFeasibleWindowError
@@ -211,3 +212,72 @@ def test_long_tasks_stay_near_the_best_plan_and_the_bound_holds(seed: int) -> No
     assert plan.bound_g <= optimum * (1 + 1e-9)
     assert optimum * (1 - 1e-9) <= plan.emitted_g <= optimum * (1 + plan.gap + 1e-9)
     assert plan.emitted_g <= optimum * 1.10
+
+
+def check_flow(costs: NDArray[np.float64], supply: NDArray[np.int64], room: NDArray[np.int64]) -> int:
+    """Compare a flow with HiGHS, where leaving out a task costs more than any reassignment; give what is left out."""
+    flow = cheapest_flow(costs, supply, room)
+    assert (flow.placed.sum(axis=1) + flow.left_out == supply).all()
+    assert (flow.placed.sum(axis=0) <= room).all()
+    assert min(flow.placed.min(), flow.left_out.min()) >= 0
+    assert not flow.placed[np.isinf(costs)].any()
+    nowhere = 1e6
+    padded = np.column_stack((np.where(np.isinf(costs), 1e9, costs), np.full(supply.size, nowhere)))
+    optimum = least(padded, supply, np.append(room, supply.sum()))
+    ours = emitted_by(flow.placed, costs) + nowhere * flow.left_out.sum()
+    assert ours == pytest.approx(optimum, rel=1e-9, abs=1e-9)
+    return int(flow.left_out.sum())
+
+
+def weighted_windows(seed: int, load: float) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Make kinds of their own energy and window on the same intensities, some of which are equal or zero."""
+    rng = np.random.default_rng(seed)
+    kinds, places = int(rng.integers(5, 21)), int(rng.integers(150, 500))
+    intensity = np.clip(rng.normal(200, 150, places), 0, None)
+    if seed % 3 == 0:
+        intensity = np.round(intensity, -1)
+    weights = rng.choice([0.5, 1.0, 2.0], kinds) if seed % 4 == 0 else rng.uniform(0.2, 5.0, kinds)
+    costs = weights[:, None] * intensity
+    for row in costs:
+        opens = int(rng.integers(0, places // 2))
+        row[:opens] = np.inf
+        row[int(rng.integers(opens + places // 4, places + 1)) :] = np.inf
+    room = rng.integers(0, 60, places)
+    return costs, (load * room.sum() / kinds * rng.uniform(0.3, 1.7, kinds)).astype(np.int64), room
+
+
+@pytest.mark.parametrize("load", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("seed", range(16))
+def test_many_kinds_of_own_energy_and_window_flow_as_highs_has_them(seed: int, load: float) -> None:
+    check_flow(*weighted_windows(seed, load))
+
+
+def test_more_tasks_than_room_leave_out_as_few_as_possible() -> None:
+    assert all(check_flow(*weighted_windows(seed, 1.3)) > 0 for seed in range(6))
+
+
+def test_a_flow_where_every_place_costs_nothing_places_all_it_can() -> None:
+    assert check_flow(np.zeros((7, 90)), np.full(7, 20), np.full(90, 1)) == 50
+
+
+def test_a_kind_that_needs_all_of_its_window_displaces_the_others() -> None:
+    costs, supply, room = weighted_windows(1, 0.5)
+    costs[0], supply[0] = np.inf, room[40:60].sum()
+    costs[0, 40:60] = 300.0
+    assert check_flow(costs, supply, room) == 0
+
+
+def test_a_bad_guess_of_the_prices_costs_time_but_not_the_optimum() -> None:
+    costs, supply, room = weighted_windows(2, 0.6)
+    whole = np.rint(np.where(np.isinf(costs), 1e7, costs) * 1e6).astype(np.int64)
+    whole = np.vstack((whole, np.zeros((1, room.size), dtype=np.int64)))
+    wanted = np.append(supply, room.sum() - supply.sum())
+    rng = np.random.default_rng(0)
+    totals = set()
+    for spread in (0.0, 1e6, 1e9):
+        prices = np.append(rng.uniform(0.0, spread, supply.size), 0.0).astype(np.int64)
+        held = Trade(whole, room, prices, wanted).settle()
+        assert (held.sum(axis=1) == wanted).all()
+        assert (held.sum(axis=0) == room).all()
+        totals.add(int((held * whole).sum()))
+    assert len(totals) == 1

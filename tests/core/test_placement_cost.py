@@ -153,6 +153,21 @@ def test_every_tradeoff_chooses_as_its_words_say():
     assert {one.name: one.pareto for one in rank_placements(dear, job).placements}["dear"] is False
 
 
+def test_the_base_of_an_exchange_rate_is_the_cheapest_way_at_its_cleanest_time():
+    # The cheap region at once emits 1000 g, at its best 100 g; waiting costs nothing. Of 100 g the fair region's 60
+    # are 40 % less for 30 % more; of 1000 g they would be a mere 4 %.
+    candidates = [region("cheap", [1000, 1000, 1000, *[100] * 6], 1.0), region("fair", [60] * 9, 1.3)]
+    job = Job(power=PowerProfile.parse("1h@1kW"), earliest_start=START, deadline=START + 3 * HOUR)
+    assert rank_placements(candidates, job, tradeoff=ExchangeRate(1.0)).best.name == "fair"
+    assert rank_placements(candidates, job, tradeoff=ExchangeRate(0.5)).best.name == "cheap"
+
+
+def test_an_exchange_rate_asks_nothing_more_of_a_way_without_carbon():
+    candidates = [region("cheap", [1e-300] * 9, 1.0), region("clean", [0.0] * 9, 2.0)]
+    job = Job(power=PowerProfile.parse("1h@1kW"), earliest_start=START, deadline=START + 3 * HOUR)
+    assert rank_placements(candidates, job, tradeoff=ExchangeRate(1.0)).best.name == "cheap"
+
+
 def test_without_any_price_carbon_alone_decides_and_no_cost_is_told():
     candidates = [Candidate("a", forecast=Forecast("a", START, HOUR, [5, 5]), pue=1.0)]
     record = rank_placements(candidates, Job(HOUR, earliest_start=START)).best.record()

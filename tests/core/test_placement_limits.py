@@ -10,12 +10,13 @@ import pytest
 from airflow_carbon.core.forecast import Forecast
 from airflow_carbon.core.job import Job
 from airflow_carbon.core.limits import Limits
-from airflow_carbon.core.placement import Candidate, rank_placements
+from airflow_carbon.core.placement import Candidate, of_one_sort, rank_placements
 from airflow_carbon.core.power import PowerProfile
 from airflow_carbon.core.price import Price, Purchase
 from airflow_carbon.core.spot import Checkpoints
-from airflow_carbon.core.tradeoff import CarbonPrice
+from airflow_carbon.core.tradeoff import Budget, CarbonPrice, LeastCarbon
 from airflow_carbon.core.transfer import Transfer
+from airflow_carbon.core.units import Signal
 from airflow_carbon.exceptions import InvalidRequestError
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -89,6 +90,70 @@ def test_a_queue_moves_the_earliest_start_and_may_take_a_region_out():
     )
 
 
+def test_a_latency_at_the_limit_keeps_it():
+    near = region("near", *[3] * 6, latency_ms=50.0)
+    assert names(rank_placements([near], JOB, limits=Limits(max_latency_ms=50))) == ["near"]
+
+
+def test_data_move_while_the_queue_is_waited_for():
+    transfer = Transfer(450.0, "home")
+    job = Job(power=ONE_KW, earliest_start=START, deadline=START + 6 * HOUR, transfer=transfer)
+    for queue, start in ((HOUR / 2, HOUR), (2 * HOUR, 2 * HOUR)):
+        away = rank_placements([region("away", *[1] * 9, queue_wait=queue)], job).best
+        assert away.window.start == START + start
+        assert away.run.transfer_assumed
+
+
+def test_a_home_that_is_unknown_or_unlike_is_billed_at_the_grid_that_data_reach_and_the_record_says_so():
+    transfer = Transfer(1000.0, "home")
+    job = Job(power=ONE_KW, earliest_start=START, deadline=START + 6 * HOUR, transfer=transfer)
+    away = region("away", *[10] * 9)
+    home = region("home", *[900] * 9)
+    marginal = Candidate("home", forecast=Forecast("H", START, HOUR, [900] * 9, Signal.MARGINAL))
+    told = {
+        name: (record["transfer_g"], record["transfer_assumed"])
+        for name, at in (("known", home), ("silent", Candidate("home")), ("unlike", marginal))
+        for record in [rank_placements([away], job, home=at).best.record()]
+    }
+    assert told == {"known": (455.0, False), "silent": (10.0, True), "unlike": (10.0, True)}
+
+
+def test_a_forecast_that_does_not_reach_the_runs_end_is_missing_data():
+    ranking = rank_placements([region("a", *[1] * 3)], Job(5 * HOUR, earliest_start=START, deadline=START + 9 * HOUR))
+    assert ranking.out_of_data
+    assert rejected(ranking)["a"] == (
+        "no data: the intensities cover 2026-01-05T00:00+00:00 to 2026-01-05T03:00+00:00, not the run from "
+        "2026-01-05T00:00+00:00 to 2026-01-05T05:00+00:00"
+    )
+
+
+def test_one_region_whose_forecast_begins_late_does_not_spoil_the_others():
+    late = Candidate("late", forecast=Forecast("L", START + HOUR, HOUR, [1] * 9), pue=1.0, price=price("late", 1.0))
+    job = Job(HOUR, earliest_start=START, deadline=START + 9 * HOUR, delay_cost_per_hour=10.0)
+    ranking = rank_placements(
+        [region("a", *[5] * 10, price=price("a", 1.0)), late], job, limits=Limits(max_extra_cost_percent=5)
+    )
+    assert names(ranking) == ["a (dedicated)"]
+    assert rejected(ranking)["late"].startswith("it costs 11, 1000.0 % more than the cheapest (1)")
+
+
+def test_a_search_that_the_forecast_cuts_short_says_so_under_every_tradeoff():
+    candidates = [region("a", *[5, 4, 3, 2], price=price("a", 1.0))]
+    job = Job(
+        power=PowerProfile.parse("1h@1kW"), earliest_start=START, deadline=START + 9 * HOUR, delay_cost_per_hour=0.01
+    )
+    for tradeoff in (LeastCarbon(), CarbonPrice(80), Budget(5)):
+        assert rank_placements(candidates, job, tradeoff=tradeoff).best.window.horizon_cut
+
+
+def test_a_candidate_that_is_rejected_already_has_no_say_in_what_the_numbers_mean():
+    forecast = Forecast("M", START, HOUR, [5] * 6, Signal.MARGINAL)
+    gone = [Candidate(f"gone {number}", forecast=forecast, rejected="no price") for number in range(3)]
+    kept = of_one_sort([*gone, region("left", *[5] * 6)])
+    assert [one.rejected for one in kept] == ["no price"] * 3 + [""]
+    assert kept[3].forecast is not None
+
+
 def test_hungrier_hardware_counts_like_a_hungrier_building():
     candidates = [region("old", *[100] * 6, relative_energy=1.6), region("new", *[150] * 6)]
     ranking = rank_placements(candidates, JOB)
@@ -143,7 +208,7 @@ def test_spot_is_judged_by_what_is_expected_not_by_its_sticker():
 def test_spot_that_is_not_known_to_last_or_never_does_is_rejected():
     candidates = [
         region("a", *[100] * 9, price=price("a", 0.3, Purchase.SPOT)),
-        region("b", *[100] * 9, price=price("b", 0.3, Purchase.SPOT, eviction_rate_per_hour=3.0)),
+        region("b", *[100] * 9, price=price("b", 0.3, Purchase.SPOT, eviction_rate_per_hour=6.0)),
         region("c", *[100] * 9, price=price("c", 0.3, Purchase.SPOT, eviction_rate_per_hour=0.9)),
         region("d", *[100] * 9, price=price("d", 1.0)),
     ]
@@ -151,8 +216,8 @@ def test_spot_that_is_not_known_to_last_or_never_does_is_rejected():
     assert names(ranking) == ["d (dedicated)", "c (spot)"]
     assert rejected(ranking) == {
         "a": "no feasible window: how often its spot machines are taken away is not known",
-        "b": "no feasible window: at 3 evictions an hour, 2.0 h of work without a checkpoint are hardly ever done; "
-        "write checkpoints more often than every 0.3 h, or use dedicated machines",
+        "b": "no feasible window: at 6 evictions an hour and 2 h between checkpoints the run would take more than 100 "
+        "times as long; write checkpoints more often, restart faster, or use dedicated machines",
     }
 
 

@@ -60,8 +60,26 @@ def test_the_expectation_is_that_of_a_simulation():
 
 
 def test_a_run_that_never_gets_through_is_no_way_to_run():
-    with pytest.raises(NoFeasibleWindowError, match=r"write checkpoints more often than every 1\.0 h"):
+    with pytest.raises(
+        NoFeasibleWindowError, match="10 h between checkpoints the run would take more than 100 times as long"
+    ):
         expected_run(10 * HOUR, eviction_rate_per_hour=1.0, checkpoints=Checkpoints())
+
+
+@pytest.mark.parametrize(("rate", "times"), [(6.4, 93.9), (6.5, None)])
+def test_a_hundred_times_as_long_is_too_long(rate, times):
+    # An hour without a checkpoint takes (exp(r) - 1) / r.
+    if times is None:
+        with pytest.raises(NoFeasibleWindowError, match="more than 100 times as long"):
+            expected_run(HOUR, eviction_rate_per_hour=rate, checkpoints=Checkpoints())
+    else:
+        run = expected_run(HOUR, eviction_rate_per_hour=rate, checkpoints=Checkpoints())
+        assert run.duration / HOUR == pytest.approx(times, rel=1e-3)
+
+
+def test_restarts_that_take_too_long_count_too():
+    with pytest.raises(NoFeasibleWindowError, match="restart faster"):
+        expected_run(HOUR, eviction_rate_per_hour=2.0, checkpoints=Checkpoints(restart=24 * HOUR))
 
 
 @pytest.mark.parametrize(

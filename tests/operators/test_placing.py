@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 from fakes.task_context import task_context
 
-from airflow_carbon.exceptions import InvalidRequestError, NoFeasibleWindowError
+from airflow_carbon.exceptions import (
+    InvalidRequestError,
+    NoFeasibleWindowError,
+    SourceAuthError,
+    SourceResponseError,
+    SourceUnavailableError,
+    UnknownZoneError,
+)
 
 pytestmark = pytest.mark.airflow
 
@@ -151,15 +158,115 @@ def test_prices_may_lie_in_a_csv(tmp_path: Path) -> None:
     assert region == VIRGINIA
 
 
-def test_prices_that_cannot_be_had_do_not_stop_the_choice(tmp_path: Path) -> None:
+class Unheard:
+    """A price list that nobody can reach, or that answers what it should not."""
+
+    name = "unheard"
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    async def prices(self, regions: Any, *, skus: Any, currency: str = "USD") -> Any:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [SourceUnavailableError("gone"), SourceAuthError("403"), SourceResponseError("HTML")])
+def test_prices_that_cannot_be_had_do_not_stop_the_choice(error: Exception) -> None:
     region, ranking, decision = choose(
-        prices=str(tmp_path / "gone.csv"), required_sku=SKU, max_extra_cost_percent=5, excluded_regions=[SWEDEN]
+        prices=Unheard(error),
+        required_sku=SKU,
+        tradeoff={"max_extra_cost_percent": 5},
+        max_extra_cost_percent=5,
+        excluded_regions=[VIRGINIA],
     )
-    assert region in (GERMANY, VIRGINIA)
-    assert ranking[SWEDEN]["rejected"] == "it is excluded"
+    assert region == SWEDEN
+    assert ranking[VIRGINIA]["rejected"] == "it is excluded"
     [note] = decision["notes"]
-    assert note.startswith("no prices: ")
-    assert note.endswith("ranked by carbon alone, and no limit on cost is kept")
+    assert note == (
+        f"no prices: {error}; ranked by carbon alone: no limit on cost is kept, nor is {SKU} known to be there"
+    )
+
+
+@pytest.mark.parametrize("excluded", ["Azure:SwedenCentral", f"['{SWEDEN}']", json.dumps([SWEDEN]), [SWEDEN], {SWEDEN}])
+def test_an_exclusion_holds_however_it_is_written(excluded: Any) -> None:
+    region, ranking, _ = choose(excluded_regions=excluded)
+    assert region != SWEDEN
+    assert ranking[SWEDEN]["rejected"] == "it is excluded"
+
+
+def test_lists_and_mappings_pass_through_airflows_own_renderer() -> None:
+    from airflow.sdk import DAG
+
+    from airflow_carbon import BestRegionOperator
+
+    params = {
+        "regions": REGIONS,
+        "countries": ["DE", "SE"],
+        "none": [],
+        "power": [["10m", 50], ["2h", 300]],
+        "prices": PRICES,
+        "queue": {SWEDEN: "10m", GERMANY: 300},
+        "wait": 300,
+    }
+    with DAG("d", schedule=None):
+        one = BestRegionOperator(
+            task_id="pick",
+            regions="{{ params.regions }}",
+            allowed_countries="{{ params.countries }}",
+            excluded_regions="{{ params.none }}",
+            power="{{ params.power }}",
+            prices="{{ params.prices }}",
+            required_sku=SKU,
+            queue_wait={SWEDEN: "{{ params.wait }}"},
+        )
+    context = task_context()
+    one.render_template_fields({**context, "params": params})
+    assert isinstance(one.regions, str)
+    assert one.execute(context) == SWEDEN
+    decision = context["ti"].xcoms["carbon_decision"]
+    assert decision["queue_wait_seconds"] == 300.0
+    assert decision["cost"] > 0.0
+    assert decision["carbon_g"] > 0.0
+
+
+def test_the_grid_where_the_data_lie_counts_though_nothing_runs_there() -> None:
+    asked = {"power": "2h@300W", "duration": None, "data_gb": 100}
+    _, _, india = choose(**asked, data_region="aws:ap-south-1")
+    _, _, germany = choose(**asked, data_region="Azure:GermanyWestCentral")
+    # A tenth of a kWh, half of it at either end: India's grid is dirtier than Germany's.
+    assert india["transfer_g"] > germany["transfer_g"] > 15.0
+    assert not india["transfer_assumed"]
+    _, _, home = choose(**asked, data_region="Azure:SwedenCentral")
+    assert (home["chosen"], home["transfer_g"]) == (SWEDEN, 0.0)
+
+
+def test_a_run_beyond_what_the_source_knows_is_placed_by_annual_averages(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    lines = [f"{(now + hour * HOUR).isoformat()},{100 + hour}" for hour in range(24)]
+    (tmp_path / "own.csv").write_text("\n".join(["timestamp,intensity", *lines]))
+    extra = {"path": str(tmp_path / "own.csv")}
+    monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps({"conn_type": "carbon_history", "extra": extra}))
+    region, ranking, decision = choose(carbon_conn_id="mine", duration="30h")
+    assert region == SWEDEN
+    assert {one["kind"] for one in ranking.values()} == {"annual average"}
+    assert "ranked by annual averages instead" in decision["notes"][0]
+
+
+def test_a_late_scheduler_with_a_queue_is_not_the_users_mistake() -> None:
+    from airflow_carbon import BestRegionOperator
+
+    def late(by: timedelta, **more: Any) -> dict[str, Any]:
+        context = task_context(run_after=datetime.now(UTC) - by)
+        waits = dict.fromkeys(REGIONS, "30m")
+        BestRegionOperator(task_id="pick", regions=REGIONS, duration="2h", queue_wait=waits, **more).execute(context)
+        return dict(context["ti"].xcoms["carbon_decision"])
+
+    assert "cannot be met any more" in late(timedelta(hours=2, minutes=55), deadline="5h")["notes"][0]
+    # It could never have been met.
+    with pytest.raises(NoFeasibleWindowError, match="after the deadline"):
+        late(timedelta(0), deadline="2h15m")
 
 
 def test_without_any_region_left_each_ones_reason_is_told() -> None:
@@ -174,12 +281,31 @@ def test_without_any_region_left_each_ones_reason_is_told() -> None:
         ({"max_extra_cost_percent": 5}, "prices: cost counts"),
         ({"prices": PRICES}, "required_sku: prices are those of a machine"),
         ({"prices": "the usual", "required_sku": SKU}, "prices: 'the usual'"),
-        ({"tradeoff": "cheap"}, "tradeoff: 'cheap' cannot be read"),
-        ({"tradeoff": "{'cheap': "}, "tradeoff: .* cannot be read"),
+        ({"tradeoff": "cheap"}, "tradeoff: 'cheap' must be a mapping"),
+        ({"tradeoff": "{'cheap': "}, "tradeoff: .* is neither JSON"),
         ({"tradeoff": {"cheap": 1}}, "tradeoff: .*write one of"),
-        ({"queue_wait": {"azure:swedencentrl": "1h"}}, "queue_wait: 'azure:swedencentrl' is none of the regions"),
+        (
+            {"queue_wait": {"azure:swedencentrl": "1h"}},
+            "azure:swedencentrl: azure has no region .* did you mean azure:swedencentral",
+        ),
+        ({"queue_wait": {"azure:uksouth": "1h"}}, "queue_wait: 'azure:uksouth' is none of the regions"),
         ({"queue_wait": {SWEDEN: "soon"}}, "queue_wait of azure:swedencentral: 'soon'"),
         ({"queue_wait": 7}, "queue_wait: 7 must be a mapping"),
+        ({"queue_wait": {SWEDEN: float("nan")}}, "queue_wait of azure:swedencentral: nan"),
+        ({"queue_wait": {SWEDEN: lambda region: 1 / 0}}, "queue_wait of azure:swedencentral: its function raised Zero"),
+        ({"latency_ms": {SWEDEN: "nan"}, "max_latency_ms": 5}, "latency_ms: nan of azure:swedencentral"),
+        ({"excluded_regions": ["azure:swedncentral"]}, "azure:swedncentral: azure has no region"),
+        ({"data_region": "azure:swedncentral"}, "azure:swedncentral: azure has no region"),
+        ({"regions": 5}, "regions: 5 must be a list"),
+        ({"tradeoff": "{'a'}"}, "tradeoff: {'a'} must be a mapping"),
+        ({"allowed_countries": ["Sweden"]}, "allowed_countries: 'Sweden' is no ISO 3166 code"),
+        ({"allowed_countries": [None]}, r"allowed_countries: \[None\] must be a list"),
+        ({"data_gb": 1e12, "data_region": SWEDEN, "power": "2h@1W"}, "gigabytes: .* take more than ten years"),
+        ({"purchase": "spot"}, "purchase: it says nothing without prices"),
+        ({"delay_cost_per_hour": 5}, "delay_cost_per_hour: it says nothing without prices"),
+        ({**PRICED, "delay_cost_per_hour": 5}, "delay_cost_per_hour: the least carbon minds no cost"),
+        ({"prices": "https://me:hunter2@host/x.csv", "required_sku": SKU}, "prices: 'host/x.csv' names no prices"),
+        ({"prices": "/nowhere/prices.csv", "required_sku": SKU}, "prices.csv: there is no such file"),
         ({"latency_ms": {SWEDEN: "near"}}, "latency_ms of azure:swedencentral: 'near' is no number"),
         ({"max_latency_ms": "near"}, "max_latency_ms: 'near' is no number"),
         ({"data_gb": 5}, "data_region: say where"),
@@ -192,5 +318,5 @@ def test_without_any_region_left_each_ones_reason_is_told() -> None:
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_the_name_of_its_field(asked: dict[str, Any], said: str) -> None:
-    with pytest.raises(InvalidRequestError, match=f"^{said}"):
+    with pytest.raises((InvalidRequestError, UnknownZoneError), match=f"^{said}"):
         choose(**asked)
