@@ -2,8 +2,13 @@
 
 A training that saves checkpoints can stop and go on: the plan cuts it into chunks and lays them into the cleanest
 hours before the promise ends. Each chunk waits in the triggerer, loads the last checkpoint, trains its share of the
-epochs and saves the next one. In the end the weights are those of a training that was never interrupted; the last task
-checks it.
+epochs and saves the next one. In the end the weights are those of a training that was never interrupted.
+
+`evaluate` is there to show that: it trains the whole model a second time and compares. It is a demonstration; do not
+copy it, or the clean hours have saved nothing.
+
+Clearing a run that has ended trains nothing: its checkpoint, named by the run, is at the last epoch already. Trigger a
+new run to train anew, or delete the run's folder before you clear it.
 
 The chunks are a mapped task *group*. `wait.expand(window=plan.output) >> train.expand(...)` would hold every training
 back until the last of all waits is over. `max_active_tis_per_dagrun=1` keeps two chunks from training at once where one
@@ -153,7 +158,7 @@ def train_in_chunks() -> None:
 
     @task
     def evaluate(params: dict[str, Any], run_id: str) -> dict[str, Any]:
-        """Tell how good the model is, and that the interruptions have not changed it."""
+        """Show that the interruptions have not changed the model, by training it once more in one; not for copying."""
         import numpy as np
 
         trained, whole, (samples, labels) = load(checkpoint(params, run_id)), fresh(), data()

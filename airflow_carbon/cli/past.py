@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airflow_carbon.cli.clock import dated
 from airflow_carbon.cli.source import asked, origin
 from airflow_carbon.core.forecast import Forecast
 from airflow_carbon.core.location import Location
+from airflow_carbon.core.moment import in_words
 from airflow_carbon.core.units import Kind
 from airflow_carbon.exceptions import InvalidForecastError, InvalidRequestError, SourceUnavailableError
+from airflow_carbon.sources.intensity_csv import INTENSITY_COLUMNS
+from airflow_carbon.sources.intensity_csv import TIME_COLUMNS
 from airflow_carbon.sources.intensity_csv import parse
 
 if TYPE_CHECKING:
@@ -50,6 +57,20 @@ class Past:
         """When the last part ends."""
         return self.stretches[-1][self.home].end
 
+    @property
+    def gaps(self) -> list[tuple[datetime, datetime]]:
+        """Where nothing was measured between two parts."""
+        return [(one[self.home].end, after[self.home].start) for one, after in pairwise(self.stretches)]
+
+    @property
+    def gaps_in_words(self) -> str:
+        """Say how many gaps there are and which is the longest; empty where there is none."""
+        if not self.gaps:
+            return ""
+        start, end = max(self.gaps, key=lambda gap: gap[1] - gap[0])
+        count = "1 gap" if len(self.gaps) == 1 else f"{len(self.gaps)} gaps, the longest"
+        return f"{count} of {in_words(end - start)} from {dated(start)}"
+
 
 def of_file(args: Namespace) -> Past:
     """Read ``--csv``; with ``--regions``, the locations name its columns.
@@ -70,14 +91,21 @@ def of_file(args: Namespace) -> Past:
     if args.regions and args.location is None:
         raise InvalidRequestError("--regions: needs LOCATION too, the home of the work; both name columns of the file")
     places = [Location.parse(name, "LOCATION").name for name in _named(args)]
-    columns = dict(zip(places, places, strict=True)) if args.regions else {(places or [path.stem])[0]: ""}
+    if args.regions:
+        columns = dict(zip(places, places, strict=True))
+    else:
+        columns = {(places or [path.stem])[0]: _column(text, path.name, (places or [""])[0], args.forecast_column)}
     parts = {zone: _series(text, path.name, zone, column) for zone, column in columns.items()}
     stretches = tuple(dict(zip(parts, every, strict=True)) for every in zip(*parts.values(), strict=True))
     stitched: tuple[dict[str, Forecast], ...] = ()
     if args.forecast_column:
         (zone,) = columns
         stitched = tuple({zone: one} for one in _series(text, path.name, zone, args.forecast_column))
-    return Past(stretches, stitched, f"your series (source: {path.name}; taken as what was measured)")
+    named = ", ".join(column for column in columns.values() if column)
+    which = f"column{'s' if len(columns) > 1 else ''} {named}"
+    if args.forecast_column:
+        which += f", forecasts in column {args.forecast_column}"
+    return Past(stretches, stitched, f"your series (source: {path.name}, {which}; taken as what was measured)")
 
 
 def of_source(args: Namespace, now: datetime, start: datetime, end: datetime) -> Past:
@@ -114,8 +142,36 @@ def _named(args: Namespace) -> Sequence[str]:
     return every
 
 
+def _column(text: str, file: str, location: str, forecast_column: str | None) -> str:
+    """Choose the column of what was measured: the one named like the location, else the one known by its name.
+
+    :raises InvalidRequestError: if several could be meant.
+    """
+    header = next((row for row in csv.reader(io.StringIO(text)) if any(map(str.strip, row))), [])
+    names = [name.strip() for name in header]
+    time = next((name for known in TIME_COLUMNS for name in names if name.lower() == known), next(iter(names), ""))
+    candidates = [name for name in names if name not in (time, forecast_column)]
+    if location in candidates:
+        return location
+    known = next((name for one in INTENSITY_COLUMNS for name in candidates if name.lower() == one), None)
+    if known is not None:
+        return known
+    if len(candidates) > 1:
+        some = ", ".join(candidates[:8]) + (", ..." if len(candidates) > 8 else "")
+        raise InvalidRequestError(
+            f"--csv: which column of {file} was measured is not clear: {some}; name it intensity, or give a LOCATION "
+            f"that is named like it, zone:{candidates[0]} for example"
+        )
+    # A header that holds none is no header: what reads the file says so, and in which line.
+    return candidates[0] if candidates and len(names) > 1 else ""
+
+
 def _series(text: str, file: str, zone: str, column: str) -> list[Forecast]:
-    return [
-        Forecast(zone, one.start, one.step, one.intensity, kind=Kind.MEASURED, source=file)
-        for one in parse(text, file=file, column=column, split=True)
-    ]
+    try:
+        found = parse(text, file=file, column=column, split=True)
+    except InvalidForecastError as error:
+        fault = str(error).removesuffix(", or set the timezone of the series")
+        if "is no carbon intensity" in fault:
+            fault = f"{fault}; the column is {column!r}"
+        raise InvalidForecastError(fault) from None
+    return [Forecast(zone, one.start, one.step, one.intensity, kind=Kind.MEASURED, source=file) for one in found]

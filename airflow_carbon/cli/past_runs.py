@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import difflib
-import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_carbon.cli.airflow_api import AirflowApi
+from airflow_carbon.cli.pages import Pages, pages
 from airflow_carbon.core.backtest import Job
 from airflow_carbon.core.moment import in_words, parse_moment
 from airflow_carbon.exceptions import InvalidRequestError, LocalAirflowError
 
 if TYPE_CHECKING:
-    from argparse import Namespace
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-PASSWORD, TOKEN = "AIRFLOW_CARBON_PASSWORD", "AIRFLOW_CARBON_TOKEN"
-#: How many task instances are asked for at a time: what an api-server gives at most, as it is installed.
-PAGE = 100
-#: More task instances than this are not read; the newest count.
+    from airflow_carbon.cli.airflow_api import AirflowApi
+
+#: More runs or task instances than this are not read; the newest count.
 MOST = 20_000
 
 
@@ -38,70 +35,42 @@ class PastRuns:
     assumed: tuple[str, ...]
 
 
-class _WithToken(AirflowApi):
-    """Use a token that the user was given, where :class:`AirflowApi` logs in for one."""
-
-    def __init__(self, url: str, token: str) -> None:
-        super().__init__(url, "", "")
-        self._given = token
-
-    def request(self, method: str, *path: str, body: object = None, query: Mapping[str, object] | None = None) -> Any:
-        try:
-            return super().request(method, *path, body=body, query=query)
-        except LocalAirflowError as error:
-            if ": 401 " in str(error):
-                raise LocalAirflowError(f"{TOKEN}: {self.url} does not accept it; has it expired?") from None
-            raise
-
-    def _log_in(self) -> str:
-        return self._given
-
-
-def connected(args: Namespace) -> AirflowApi:
-    """Speak to the api-server that the arguments and the environment name.
-
-    :raises InvalidRequestError: if no URL, or no secret for it, is given.
-    """
-    url: str | None = args.url
-    if not url:
-        raise InvalidRequestError("--url: --dag needs the address of the api-server, for example http://localhost:8080")
-    if not url.startswith(("http://", "https://")):
-        raise InvalidRequestError(f"--url: {url!r} is no address; write for example http://localhost:8080")
-    if token := os.environ.get(TOKEN):
-        return _WithToken(url, token)
-    password = os.environ.get(PASSWORD)
-    if args.user and password:
-        return AirflowApi(url, args.user, password)
-    raise InvalidRequestError(
-        f"--user: to read runs, put a token into the environment variable {TOKEN}, or name a user and put the password "
-        f"into {PASSWORD}"
-    )
-
-
 def read(
     api: AirflowApi, dag_id: str, task_id: str | None, *, since: datetime, until: datetime, max_delay: timedelta
 ) -> PastRuns:
     """Read what succeeded between two moments and would have been free to shift.
 
-    :param task_id: this task alone; None takes each run of the DAG as one job.
+    :param task_id: this task alone, in any run; None takes each run that succeeded and lies between them as one job,
+        or as several where sensors alone ran in between.
     :raises InvalidRequestError: if there is no such DAG or task, or nothing of it succeeded.
     :raises LocalAirflowError: if Airflow does not answer, or with an error.
     """
+    within = {"state": "success", "start_date_gte": since.isoformat(), "end_date_lte": until.isoformat()}
+    newest_first = {**within, "order_by": "-start_date"}
     try:
         _check_names(api, dag_id, task_id)
-        rows = _rows(api, dag_id, task_id, since, until)
+        path = ("dags", dag_id, "dagRuns")
+        runs = None if task_id else pages(api, *path, key="dag_runs", most=MOST, query=newest_first)
+        if task_id is not None:
+            newest_first["task_id"] = task_id
+        found = pages(api, *path, "~", "taskInstances", key="task_instances", most=MOST, query=newest_first)
     except OSError as error:
         reason = getattr(error, "reason", None) or error
         raise LocalAirflowError(f"--url: {api.url} does not answer: {reason}") from error
+    rows = [row for row in found.rows if row["start_date"] and row["end_date"]]
+    if runs is not None:
+        whole = _whole(runs, found)
+        rows = [row for row in rows if row["dag_run_id"] in whole]
     waits = [row for row in rows if _waits(row)]
-    work = [row for row in rows if row not in waits] if waits else rows
+    work = [row for row in rows if not _waits(row)]
     if task_id is not None and waits:
         raise InvalidRequestError(
             f"--task: {task_id} is a {waits[0]['operator_name']}, which waits and computes nothing; name the task "
             f"after it"
         )
-    spans = _by_run(work) if task_id is None else [_span(row) for row in work]
-    jobs = [Job(start, end - start, start + max_delay) for start, end in sorted(spans) if end > start]
+    by_run = _by_run(work, waits) if task_id is None else {str(at): [_span(row)] for at, row in enumerate(work)}
+    spans = sorted(span for every in by_run.values() for span in every)
+    jobs = [Job(start, end - start, start + max_delay) for start, end in spans if end > start]
     if not jobs:
         of = f"task {task_id} of DAG {dag_id}" if task_id else f"DAG {dag_id}"
         raise InvalidRequestError(
@@ -111,39 +80,36 @@ def read(
     assumed = [
         "a job was ready when it started: what waited in a queue or for a clean hour before that is not counted",
         "it draws the same power all along, and jobs of equal length draw the same",
-        "the last try alone is known: tries that failed before it are left out",
+        "what failed is left out: earlier tries of a task, and runs or tasks that did not succeed",
     ]
+    cut = any(len(every) > 1 for every in by_run.values())
     if task_id is None:
-        assumed.append("a run is one piece, from the start of its first task to the end of its last")
+        assumed.append("a run is one piece, from the start of its first task to the end of its last, pauses included")
     if waits:
         names = sorted({str(row["task_id"]) for row in waits})
         assumed.append(f"sensors wait and compute nothing, so they are left out: {', '.join(names)}")
+    if cut:
+        assumed.append("where sensors alone ran between two tasks, the run is cut: what came after it is a job too")
     assumed.append(
         "other deferred waits cannot be told from work in what Airflow keeps: a deferrable operator counts in full"
     )
-    what = f"{'task ' + task_id if task_id else 'whole runs'} of DAG {dag_id}, {in_words(_typical(jobs))} in the middle"
-    return PastRuns(tuple(jobs), what, tuple(assumed))
+    for what, one in (("runs", runs), ("task instances", found)):
+        if one is not None and one.left_out:
+            assumed.append(f"of {len(one.rows) + one.left_out} {what} the newest {len(one.rows)} were read")
+    shape = (
+        f"task {task_id}" if task_id else f"{len(by_run)} runs, cut where sensors alone ran," if cut else "whole runs"
+    )
+    return PastRuns(tuple(jobs), f"{shape} of DAG {dag_id}, {in_words(_typical(jobs))} in the middle", tuple(assumed))
 
 
-def _rows(api: AirflowApi, dag_id: str, task_id: str | None, since: datetime, until: datetime) -> list[dict[str, Any]]:
-    query: dict[str, object] = {
-        "state": "success",
-        "start_date_gte": since.isoformat(),
-        "end_date_lte": until.isoformat(),
-        "order_by": "-start_date",
-        "limit": PAGE,
+def _whole(runs: Pages, found: Pages) -> set[str]:
+    """Name the runs of which every instance was read: all, or those that began after the oldest that was read."""
+    oldest = parse_moment(found.rows[-1]["start_date"], "start_date") if found.left_out else None
+    return {
+        str(run["dag_run_id"])
+        for run in runs.rows
+        if oldest is None or (run["start_date"] and parse_moment(run["start_date"], "start_date") > oldest)
     }
-    if task_id is not None:
-        query["task_id"] = task_id
-    rows: list[dict[str, Any]] = []
-    while len(rows) < MOST:
-        page = api.request(
-            "GET", "dags", dag_id, "dagRuns", "~", "taskInstances", query={**query, "offset": len(rows)}
-        )["task_instances"]
-        rows += page
-        if len(page) < PAGE:
-            break
-    return [row for row in rows if row["start_date"] and row["end_date"]]
 
 
 def _check_names(api: AirflowApi, dag_id: str, task_id: str | None) -> None:
@@ -156,8 +122,8 @@ def _check_names(api: AirflowApi, dag_id: str, task_id: str | None) -> None:
     except LocalAirflowError as error:
         if ": 404 " not in str(error):
             raise
-        dags = api.request("GET", "dags", query={"limit": PAGE})["dags"]
-        near = _nearest(dag_id, [str(one["dag_id"]) for one in dags])
+        dags = pages(api, "dags", key="dags", most=MOST, query={})
+        near = _nearest(dag_id, [str(one["dag_id"]) for one in dags.rows])
         raise InvalidRequestError(f"--dag: {api.url} knows no DAG {dag_id!r} that you may read{near}") from None
     if task_id is not None and task_id not in tasks:
         raise InvalidRequestError(f"--task: DAG {dag_id} has no task {task_id!r}{_nearest(task_id, tasks)}")
@@ -176,13 +142,25 @@ def _span(row: dict[str, Any]) -> tuple[datetime, datetime]:
     return parse_moment(row["start_date"], "start_date"), parse_moment(row["end_date"], "end_date")
 
 
-def _by_run(rows: Sequence[dict[str, Any]]) -> list[tuple[datetime, datetime]]:
-    runs: dict[str, tuple[datetime, datetime]] = {}
-    for row in rows:
-        start, end = _span(row)
-        first, last = runs.get(row["dag_run_id"], (start, end))
-        runs[row["dag_run_id"]] = min(first, start), max(last, end)
-    return list(runs.values())
+def _by_run(
+    work: Sequence[dict[str, Any]], waits: Sequence[dict[str, Any]]
+) -> dict[str, list[tuple[datetime, datetime]]]:
+    """Give the stretches of work of each run: apart where nothing but a sensor ran between two tasks."""
+    waited: dict[str, list[tuple[datetime, datetime]]] = {}
+    for row in waits:
+        waited.setdefault(row["dag_run_id"], []).append(_span(row))
+    runs: dict[str, list[tuple[datetime, datetime]]] = {}
+    for run_id, (start, end) in sorted(((row["dag_run_id"], _span(row)) for row in work), key=lambda one: one[1]):
+        stretches = runs.setdefault(run_id, [])
+        if stretches and not _overlap(stretches[-1][1], start, waited.get(run_id, ())):
+            stretches[-1] = stretches[-1][0], max(stretches[-1][1], end)
+        else:
+            stretches.append((start, end))
+    return runs
+
+
+def _overlap(start: datetime, end: datetime, spans: Sequence[tuple[datetime, datetime]]) -> bool:
+    return any(max(start, begun) < min(end, ended) for begun, ended in spans)
 
 
 def _typical(jobs: Sequence[Job]) -> timedelta:

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from airflow_carbon.core.moment import aware, parse_duration
+from airflow_carbon.core.outcome import Job, Outcome, saving_percent
 from airflow_carbon.core.replay import Issue, Replay, learn, replay
 from airflow_carbon.core.request import WaitRequest
 from airflow_carbon.core.schedule import best_schedule
@@ -22,21 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Backtest", "Interruption", "Issue", "Job", "Outcome", "Replay", "backtest", "jobs_every", "learn", "replay",
+    "saving_percent",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """State one job of the past: when it was ready, how long it ran, and its latest start."""
-
-    ready_at: datetime
-    duration: timedelta
-    latest_start: datetime
-
-    @property
-    def deadline(self) -> datetime:
-        """Latest finish."""
-        return self.latest_start + self.duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,51 +39,6 @@ class Interruption:
     max_chunks: int | None
     min_chunk: timedelta
     resume_overhead: timedelta = timedelta(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Say what became of one job; intensities are grams for each kWh of its bare run, resume overheads added.
-
-    :param zone: where it ran.
-    :param start: when it started.
-    :param end: when it ended.
-    :param chunks: in how many pieces it ran.
-    :param shifted: whether it ran at another time or place than at once at home.
-    :param emitted_g_per_kwh: what came [gCO2eq/kWh].
-    :param baseline_g_per_kwh: the same run at home, at once [gCO2eq/kWh].
-    :param oracle_g_per_kwh: the best run that was possible, known from what came [gCO2eq/kWh].
-    :param promised_saving_percent: what the first decision promised [%]; zero for a run at once, None where it did not
-        know.
-    """
-
-    job: Job
-    zone: str
-    start: datetime
-    end: datetime
-    chunks: int
-    shifted: bool
-    emitted_g_per_kwh: float
-    baseline_g_per_kwh: float
-    oracle_g_per_kwh: float
-    promised_saving_percent: float | None
-
-    @property
-    def saving_percent(self) -> float:
-        """Reduction against running at once [%]; negative where it emitted more."""
-        return saving_percent(self.emitted_g_per_kwh, self.baseline_g_per_kwh)
-
-    @property
-    def regret_percent(self) -> float:
-        """What it emitted beyond the oracle, as a share of what the oracle emitted [%]."""
-        if self.oracle_g_per_kwh == 0.0:
-            return 0.0 if self.emitted_g_per_kwh == 0.0 else math.inf
-        return 100.0 * (self.emitted_g_per_kwh - self.oracle_g_per_kwh) / self.oracle_g_per_kwh
-
-    @property
-    def emitted_more(self) -> bool:
-        """Whether it emitted more than at once, by more than rounding."""
-        return self.emitted_g_per_kwh > self.baseline_g_per_kwh * (1.0 + 1e-9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +72,18 @@ class _Plan(NamedTuple):
     g_per_kwh: float
 
 
+class Covered(Protocol):
+    """Say from when until when something was measured, whether or not there are gaps."""
+
+    @property
+    def start(self) -> datetime: ...
+
+    @property
+    def end(self) -> datetime: ...
+
+
 def jobs_every(
-    history: Forecast, *, every: timedelta, duration: timedelta, max_delay: timedelta, first: datetime | None = None
+    history: Covered, *, every: timedelta, duration: timedelta, max_delay: timedelta, first: datetime | None = None
 ) -> list[Job]:
     """Give a job at every so often, as long as its latest finish lies within the history.
 
@@ -176,11 +129,6 @@ def backtest(
     return Backtest(tuple(outcomes), unknown, foresight.label)
 
 
-def saving_percent(emitted: float, baseline: float) -> float:
-    """Give the reduction against a baseline [%]; zero against nothing."""
-    return 100.0 * (1.0 - emitted / baseline) if baseline else 0.0
-
-
 def _outcome(
     histories: Mapping[str, Forecast],
     job: Job,
@@ -216,7 +164,7 @@ def _outcome(
         best = _best(believed, job, interruption)
         now = believed[home].mean(job.ready_at, job.ready_at + job.duration)
         promised = saving_percent(best.g_per_kwh, now)
-        if promised <= 0.0 or promised < min_saving_percent:
+        if promised is None or promised <= 0.0 or promised < min_saving_percent:
             promised, best = 0.0, at_once
         chosen = best
     shifted = chosen.zone != home or chosen.chunks != at_once.chunks

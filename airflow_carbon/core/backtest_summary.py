@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from airflow_carbon.core.backtest import saving_percent
+from airflow_carbon.core.outcome import saving_percent
 from airflow_carbon.exceptions import InvalidRequestError
 
 if TYPE_CHECKING:
-    from airflow_carbon.core.backtest import Backtest, Outcome
+    from airflow_carbon.core.backtest import Backtest
+    from airflow_carbon.core.outcome import Outcome
 
 #: Fewer shifted jobs than this say nothing of a share of 5 %.
 EVIDENCE = 100
@@ -29,18 +30,19 @@ class Summary:
     :param jobs: how many.
     :param shifted: how many ran at another time or place than at once at home.
     :param emitted_more: how many of the shifted ones emitted more than at once.
-    :param reduction_percent: against running at once [%].
+    :param reduction_percent: against running at once [%]; None where that emitted nothing, and these did.
     :param oracle_reduction_percent: what knowing the future would have given [%].
-    :param regret_percent: p50, p95 and p99 over all jobs of (emitted - oracle) / oracle [%].
+    :param regret_percent: p50, p95 and p99 over all jobs of (emitted - oracle) / oracle [%]; infinite where the oracle
+        emitted nothing.
     :param promised_percent: mean of what the shifted jobs were promised against running at once [%]; None where none
-        was shifted.
-    :param realised_percent: mean of what they got, by the same measure [%]; None where none was shifted.
+        was shifted. Jobs whose run at once would have emitted nothing have no percentage and are left out.
+    :param realised_percent: mean of what the same jobs got, by the same measure [%].
     """
 
     jobs: int
     shifted: int
     emitted_more: int
-    reduction_percent: float
+    reduction_percent: float | None
     oracle_reduction_percent: float
     regret_percent: tuple[float, float, float]
     promised_percent: float | None
@@ -49,7 +51,7 @@ class Summary:
     @property
     def kept_percent(self) -> float | None:
         """Share of the oracle's saving that was kept [%]; None where there was nothing to save."""
-        if self.oracle_reduction_percent <= 1e-9:
+        if self.reduction_percent is None or self.oracle_reduction_percent <= 1e-9:
             return None
         return 100.0 * self.reduction_percent / self.oracle_reduction_percent
 
@@ -81,14 +83,15 @@ def summary(outcomes: Sequence[Outcome]) -> Summary:
     baseline = total(lambda one: one.baseline_g_per_kwh)
     shifted = [one for one in outcomes if one.shifted]
     told = [(one.promised_saving_percent, one.saving_percent) for one in shifted]
-    known = [(promised, got) for promised, got in told if promised is not None]
+    known = [(promised, got) for promised, got in told if promised is not None and got is not None]
     p50, p95, p99 = np.percentile([one.regret_percent for one in outcomes], (50, 95, 99), method="inverted_cdf")
     return Summary(
         jobs=len(outcomes),
         shifted=len(shifted),
         emitted_more=sum(one.emitted_more for one in shifted),
         reduction_percent=saving_percent(total(lambda one: one.emitted_g_per_kwh), baseline),
-        oracle_reduction_percent=saving_percent(total(lambda one: one.oracle_g_per_kwh), baseline),
+        # The oracle may run at once too: where that emitted nothing, so did the oracle.
+        oracle_reduction_percent=saving_percent(total(lambda one: one.oracle_g_per_kwh), baseline) or 0.0,
         regret_percent=(float(p50), float(p95), float(p99)),
         promised_percent=math.fsum(one for one, _ in known) / len(known) if known else None,
         realised_percent=math.fsum(one for _, one in known) / len(known) if known else None,

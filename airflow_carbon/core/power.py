@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
+from ast import literal_eval
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,13 +37,13 @@ class PowerProfile:
     def __post_init__(self) -> None:
         joined: list[tuple[timedelta, float]] = []
         for number, (length, watts) in enumerate(self.phases, start=1):
-            if length <= timedelta(0):
-                raise InvalidRequestError(f"power: phase {number} lasts {length}; it must be longer than zero")
+            # Plain ones: a subclass such as pendulum's answers `//` and `/` with itself, or not at all.
+            length, watts = parse_duration(length, f"power: phase {number}"), _number(watts, number, "power")
             if not 0.0 <= watts < math.inf:
                 raise InvalidRequestError(f"power: phase {number} draws {watts} W; it must be a number, zero or larger")
             if joined and joined[-1][1] == watts:
                 length += joined.pop()[0]
-            joined.append((length, float(watts)))
+            joined.append((length, watts))
         if not any(watts > 0.0 for _, watts in joined):
             raise InvalidRequestError(f"power: no phase draws any; write for example {_EXAMPLE}")
         if len(joined) > MOST_PHASES:
@@ -57,10 +59,14 @@ class PowerProfile:
     def parse(cls, value: PowerProfile | str | Sequence[Any], field: str = "power") -> PowerProfile:
         """Read a profile, ``"10m@50W, 2h@300W"``, pairs of duration and watts, or mappings with these two keys.
 
+        A list may come as its text, JSON or Python: so a template renders it, unless the DAG renders native objects.
+
         :raises InvalidRequestError: naming the phase (counted from 1) that cannot be read.
         """
         if isinstance(value, PowerProfile):
             return value
+        if isinstance(value, str) and value.lstrip().startswith("["):
+            value = _of_list_text(value.strip(), field)
         if isinstance(value, str):
             return cls(tuple(_of_text(text, number, field) for number, text in enumerate(value.split(","), start=1)))
         if not isinstance(value, Iterable):
@@ -96,6 +102,7 @@ class PowerProfile:
 
     def stretched(self, length: timedelta) -> PowerProfile:
         """Draw the same powers over another length of time, each for the same share of it."""
+        length = parse_duration(length, "length")
         edges = [edge * (length / self.duration) for edge in accumulate(one for one, _ in self.phases)]
         edges[-1] = length
         lengths = [edge - before for before, edge in pairwise([timedelta(0), *edges])]
@@ -143,6 +150,17 @@ def _of_text(text: str, number: int, field: str) -> tuple[timedelta, float]:
         raise InvalidRequestError(f"{field}: phase {number}: {text.strip()!r} is none; write for example {_EXAMPLE}")
     watts = _number(match["watts"], number, field) * (1000.0 if match["unit"] else 1.0)
     return parse_duration(match["duration"], f"{field}: phase {number}"), watts
+
+
+def _of_list_text(text: str, field: str) -> Sequence[Any]:
+    for read in (json.loads, literal_eval):
+        try:
+            # It begins as a list does, so it is one or nothing.
+            phases: list[Any] = read(text)
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            continue
+        return phases
+    raise InvalidRequestError(f"{field}: {text!r} is no list of phases; write for example {_EXAMPLE}")
 
 
 def _of_pair(pair: Any, number: int, field: str) -> tuple[timedelta, float]:

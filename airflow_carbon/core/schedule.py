@@ -8,9 +8,11 @@ Linear and Integer Programming, 1986, section 19.3). So on a slot that divides t
 profile's edges, the least chunk, the overhead, and both ends counted from the forecast's begin, the best plan on the
 grid is the best of all plans, on the grid or off it: ``Schedule.exact`` says so.
 
-Where no such slot is long enough to be searched, a short one is taken, lengths are rounded up to it and the ends in:
-the plan is then the best on that grid, still never late, and billed exactly. In either case the uninterrupted run of
-``best_window``, exact in continuous time, is compared, and it stays where the chunks do not emit less.
+Where no such slot is long enough to be searched, another one is taken, lengths are rounded up to it and the ends in.
+The best plan on that grid is then moved, with every length as it is, to where it emits least of all plans around it
+(:mod:`~airflow_carbon.core.schedule_band`); that one is never late and billed exactly, but another cut far from it may
+be a little cleaner. In either case the uninterrupted run of ``best_window``, exact in continuous time, is compared, and
+it stays where the chunks do not emit less.
 """
 
 from __future__ import annotations
@@ -22,43 +24,18 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from airflow_carbon.core.chunks import Chunk
 from airflow_carbon.core.moment import MICROSECOND, microseconds, moment_at, parse_duration
 from airflow_carbon.core.power import PowerProfile, run_of
-from airflow_carbon.core.schedule_grid import Part, Run, Slots, cheapest_parts
+from airflow_carbon.core.schedule_band import refined_parts
+from airflow_carbon.core.schedule_grid import cheapest_parts
+from airflow_carbon.core.schedule_slots import Part, Run, Slots
 from airflow_carbon.core.span import ROUNDING, Span
 from airflow_carbon.core.window import best_window
 from airflow_carbon.exceptions import InvalidRequestError
 
 if TYPE_CHECKING:
     from airflow_carbon.core.forecast import Forecast
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Hold one uninterrupted part of a run; a resume overhead lies at its begin.
-
-    :param work_begin: how much of the run is done before it, in the run's own time.
-    :param work_end: how much is done after it.
-    :param intensity_g_per_kwh: emission by energy of the chunk, its overhead included [gCO2eq/kWh].
-    :param relative_energy: energy of the chunk, its overhead included, by the energy of the whole run's work [1].
-    """
-
-    start: datetime
-    end: datetime
-    work_begin: timedelta
-    work_end: timedelta
-    intensity_g_per_kwh: float
-    relative_energy: float
-
-    @property
-    def duration(self) -> timedelta:
-        """Time from start to end, the overhead included."""
-        return self.end - self.start
-
-    @property
-    def overhead(self) -> timedelta:
-        """Time at the start that does no work."""
-        return self.duration - (self.work_end - self.work_begin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,23 +132,28 @@ def best_schedule(
         or two durations, a power of the resume without a power of the run, or a naive moment.
     :raises NoFeasibleWindowError: as :func:`best_window`, for the run in one chunk: no plan is sooner done.
     """
-    if max_chunks is not None and (not isinstance(max_chunks, int) or max_chunks < 1):
+    if max_chunks is not None and (type(max_chunks) is not int or max_chunks < 1):
         raise InvalidRequestError(f"max_chunks: {max_chunks!r} must be a whole number, 1 or larger, or None for any")
     run = _run(duration, power, max_chunks, min_chunk, resume_overhead, resume_watts)
     span = Span.of(forecast, timedelta(microseconds=run.duration), earliest_start, deadline)
-    parts, length, exact = _uninterrupted(forecast, power, span), 0, True
+    window = best_window(forecast, duration=duration, power=power, earliest_start=earliest_start, deadline=deadline)
+    parts, length, exact = [Part(microseconds(window.start), 0, run.duration)], 0, True
     if max_chunks != 1 and run.duration >= 2 * run.least and span.earliest < span.latest:
         slots = Slots.of(forecast, span, run)
         length, exact = slots.length, slots.exact
         # Differences of the forecast's integral round as ROUNDING has it; chunks must save more than that.
         slack = ROUNDING * (run.duration + 2 * forecast.step_us) * forecast.cumulative.item(-1) * max(run.watts)
-        cut = cheapest_parts(forecast, run, slots)
-        if cut and _emission(forecast, run, cut) < _emission(forecast, run, parts) - slack:
-            parts = cut
+        found = cheapest_parts(forecast, run, slots)
+        if not exact:
+            found = refined_parts(forecast, run, span, found, slots.length, run.whole(forecast))
+        if found and _emission(forecast, run, found) < _emission(forecast, run, parts) - slack:
+            parts = found
     work = _energy(run, Part(0, 0, run.duration))
+    # The same window, summed in another order, would differ from that of `best_window` in the last digits.
+    cut = len(parts) > 1
     return Schedule(
-        chunks=tuple(_chunk(forecast, run, part, work) for part in parts),
-        intensity_g_per_kwh=_emission(forecast, run, parts) / work,
+        chunks=tuple(_chunk(forecast, run, part, work) for part in parts) if cut else (Chunk.whole(window),),
+        intensity_g_per_kwh=_emission(forecast, run, parts) / work if cut else window.intensity_g_per_kwh,
         work_kwh=None if power is None else power.energy_kwh,
         slot=timedelta(microseconds=length),
         exact=exact,
@@ -200,13 +182,6 @@ def _run(
     overhead = parse_duration(resume_overhead, "resume_overhead", zero_allowed=True) // MICROSECOND
     edges = (0, *accumulate(each // MICROSECOND for each, _ in phases))
     return Run(edges, tuple(watts for _, watts in phases), least, overhead, resume_watts, max_chunks)
-
-
-def _uninterrupted(forecast: Forecast, power: PowerProfile | None, span: Span) -> list[Part]:
-    length = timedelta(microseconds=span.duration)
-    first, last = moment_at(span.earliest), moment_at(span.latest + span.duration)
-    window = best_window(forecast, duration=length, power=power, earliest_start=first, deadline=last)
-    return [Part(microseconds(window.start), 0, span.duration)]
 
 
 def _chunk(forecast: Forecast, run: Run, part: Part, work: float) -> Chunk:

@@ -9,6 +9,15 @@ order of the stages then says that slack never falls along the chain, and each s
 its own slack, with bends where an edge of its power meets an edge of its forecast. A best plan has each slack at a bend
 of some stage, or at an end: stages between whose slacks nothing holds them apart move together, and a sum of linear
 functions is least at an end of its piece. So every stage looks at the bends of all, and minima from the back decide.
+
+From a DAG there are two ways. Waits that decide for themselves take their part of :func:`tails`::
+
+    stages = [Stage("map", "2h"), Stage("reduce", "1h"), Stage("load", "30m", gap="5m")]
+    for stage, tail in zip(stages, tails(stages)):
+        CarbonAwareSensor(task_id=f"wait_{stage.name}", duration=stage.length, tail=tail, deadline="20h", ...)
+
+Or one task plans the whole chain, and a ``PlannedWindowSensor`` before each stage waits for its window: a mapping with
+``start`` and, from :func:`latest_starts`, ``latest_start``. The page ``docs/chains.md`` has both as whole DAGs.
 """
 
 from __future__ import annotations
@@ -36,7 +45,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Hold one uninterrupted run of a chain.
+    """Hold one uninterrupted run of a chain; texts and pendulum's durations are read, and kept as plain values.
 
     :param name: what it is called in errors.
     :param duration: how long it takes; may be left out where ``power`` tells it.
@@ -59,8 +68,14 @@ class Stage:
         try:
             if self.power is not None and self.watts is not None:
                 raise InvalidRequestError("watts: leave it out, `power` tells what is drawn")
-            _ = self.profile
-            parse_duration(self.gap, "gap", zero_allowed=True)
+            object.__setattr__(self, "gap", parse_duration(self.gap, "gap", zero_allowed=True))
+            if self.duration is not None:
+                object.__setattr__(self, "duration", parse_duration(self.duration, "duration"))
+            if self.power is not None:
+                object.__setattr__(self, "power", PowerProfile.parse(self.power))
+            profile = self.profile
+            if self.watts is not None:
+                object.__setattr__(self, "watts", profile.phases[0][1])
         except InvalidRequestError as error:
             raise InvalidRequestError(f"stage {self.name}: {error}") from None
 

@@ -57,11 +57,12 @@ class BestScheduleOperator(BaseOperator):
     :param max_delay: latest start of the run if it were not cut, counted from the moment the task was first ready: the
         plan ends by then plus ``duration``. With a deadline too, the earlier of both holds. A retry extends neither.
     :param earliest_start: no start before it: a moment, or a duration counted from ``run_after``.
-    :param max_chunks: most chunks.
-    :param min_chunk: least work of a chunk; starting one takes Airflow some seconds.
+    :param max_chunks: most chunks; None, or what a template leaves empty, for any number.
+    :param min_chunk: least work of a chunk, 15 min where not given; starting one takes Airflow some seconds.
     :param resume_overhead: what loading a checkpoint costs at the begin of every chunk but the first; billed.
     :param resume_watts: power meanwhile [W]; the run's mean where not given. Needs ``power``.
-    :param min_saving_percent: the plan must promise at least this reduction of emissions against running now [%].
+    :param min_saving_percent: the plan must promise at least this reduction of emissions against running now [%],
+        and where one window does, a cut must gain more on it than the source's own error.
     :param carbon_conn_id: one connection, or an ordered list of them; None uses ``carbon_default``, or the typical
         profiles where that is not defined.
     :param carbon_mode: ``enforce``, ``shadow`` (plan and record, one chunk now) or ``off``; None takes the run's
@@ -88,11 +89,11 @@ class BestScheduleOperator(BaseOperator):
         tail: timedelta | str | None = None,
         max_delay: timedelta | str | None = None,
         earliest_start: datetime | timedelta | str | None = None,
-        max_chunks: int | str = 4,
-        min_chunk: timedelta | str = timedelta(minutes=15),
-        resume_overhead: timedelta | str = timedelta(0),
+        max_chunks: int | str | None = 4,
+        min_chunk: timedelta | str | None = None,
+        resume_overhead: timedelta | str | None = None,
         resume_watts: float | str | None = None,
-        min_saving_percent: float | str = 10.0,
+        min_saving_percent: float | str | None = 10.0,
         carbon_conn_id: str | Sequence[str] | None = None,
         carbon_mode: str | None = None,
         on_outage: str = "run",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_carbon.core.chunk_plan import ChunkPlan, Cuts, plan_chunks
+from airflow_carbon.core.chunks import ChunkPlan, Cuts
 from airflow_carbon.core.moment import parse_duration, stated
 from airflow_carbon.core.power import PowerProfile
 from airflow_carbon.core.request import OnOutage
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from airflow_carbon.core.forecast import Forecast
     from airflow_carbon.core.location import Location
     from airflow_carbon.operators.best_schedule import BestScheduleOperator
+
+#: Starting a task takes Airflow some seconds: shorter chunks are not worth them.
+MIN_CHUNK = timedelta(minutes=15)
 
 _Number = TypeVar("_Number", int, float)
 
@@ -51,10 +55,8 @@ class Planning:
             tail=task.tail,
             max_delay=task.max_delay,
             earliest_start=task.earliest_start,
-            min_saving_percent=task.min_saving_percent,
+            min_saving_percent="" if task.min_saving_percent is None else task.min_saving_percent,
             on_outage=task.on_outage,
-            # Chunks of many runs meet on one minute less than whole runs do, and a chunk moved aside may not fit.
-            spread=False,
         )
 
     def plan(self) -> list[dict[str, Any]]:
@@ -78,7 +80,11 @@ class Planning:
         if waits:
             return self._tell(promise, how, self._planned(promise, cuts, ids, location, outage))
         why = "the carbon mode is off" if how is Mode.OFF else "a backfill run, and wait_in_backfill is not set"
-        return self._tell(promise, how, ChunkPlan.whole_at(promise.request, now, f"starts now: {why}"))
+        return self._tell(promise, how, self._whole(promise, cuts, now, f"starts now: {why}"))
+
+    @staticmethod
+    def _whole(promise: Promise, cuts: Cuts, start: datetime, reason: str, **known: Any) -> ChunkPlan:
+        return ChunkPlan.whole_at(promise.request, start, reason, power=cuts.power, **known)
 
     def _planned(
         self, promise: Promise, cuts: Cuts, ids: Sequence[str], location: Location, outage: OnOutage
@@ -87,7 +93,7 @@ class Planning:
         first = max(now, request.earliest_start)
         if now >= request.latest_start:
             reason = f"starts now: the latest start, {request.latest_start:%Y-%m-%d %H:%M} UTC, is reached"
-            return ChunkPlan.whole_at(request, first, reason)
+            return self._whole(promise, cuts, first, reason)
         try:
             return self._asked(promise, cuts, ids, location, outage)
         except REFUSED_AT_FIRST:
@@ -98,14 +104,16 @@ class Planning:
             log.warning("no answer of the source: %s", error)
             why = f"as on_outage says, because no source answered ({error})"
             if outage is OnOutage.LATEST_START:
-                return ChunkPlan.whole_at(request, request.latest_start, f"starts at the latest start, {why}")
+                return self._whole(promise, cuts, request.latest_start, f"starts at the latest start, {why}")
             soonest = "now" if first == now else "at its earliest start"
-            return ChunkPlan.whole_at(request, first, f"starts {soonest}, {why}")
+            return self._whole(promise, cuts, first, f"starts {soonest}, {why}")
 
     def _asked(
         self, promise: Promise, cuts: Cuts, ids: Sequence[str], location: Location, outage: OnOutage
     ) -> ChunkPlan:
         """Ask the source and decide."""
+        # Here, not above: a run that may not be delayed needs neither numpy nor a source.
+        from airflow_carbon.core.chunk_plan import plan_chunks
         from airflow_carbon.sources.learned import LearnedErrors
 
         request, now = promise.request, datetime.now(UTC)
@@ -127,11 +135,11 @@ class Planning:
             plan = self._planned(promise, cuts, ids, location, OnOutage.RUN)
         except Exception as error:
             log.warning("no plan", exc_info=True)
-            plan = ChunkPlan.whole_at(promise.request, now, f"no plan: {error}")
+            plan = self._whole(promise, cuts, now, f"no plan: {error}")
         self._tell(promise, Mode.SHADOW, plan)
         self.record["reason"] = f"shadow, not delayed: {plan.reason}"
         start = plan.run_now.start if plan.run_now and plan.run_now.start <= datetime.now(UTC) else now
-        return _windows(promise, ChunkPlan.whole_at(promise.request, start, plan.reason, run_now=plan.run_now))
+        return _windows(promise, self._whole(promise, cuts, start, plan.reason, run_now=plan.run_now))
 
     def _tell(self, promise: Promise, how: Mode, plan: ChunkPlan) -> list[dict[str, Any]]:
         """Make the record of a plan, and give its chunks."""
@@ -146,26 +154,29 @@ class Planning:
             **self._origin,
             **plan.record(),
             "decided_at": decided_at.isoformat(),
-            "in_time": plan.chunks[0].start <= datetime.fromisoformat(windows[0]["limit"]),
             "plan": windows,
         }
         return windows
 
     def _cuts(self) -> Cuts:
-        """Read how the run may be cut."""
+        """Read how the run may be cut; a field that is left empty has its default, and no number of chunks is any."""
         task = self._task
-        power, watts = stated(task.power), stated(task.resume_watts)
-        most = _number(task.max_chunks, "max_chunks", int)
-        if most < 1:
-            raise InvalidRequestError(f"max_chunks: {most} must be 1 or larger")
+        power, most, watts = stated(task.power), stated(task.max_chunks), stated(task.resume_watts)
+        least, overhead = stated(task.min_chunk), stated(task.resume_overhead)
+        chunks = None if most is None else _number(most, "max_chunks", int)
+        if chunks is not None and chunks < 1:
+            raise InvalidRequestError(f"max_chunks: {chunks} must be 1 or larger")
         if watts is not None and power is None:
             raise InvalidRequestError("resume_watts: it tells nothing without the run's own power; give `power` too")
+        drawn = None if watts is None else _number(watts, "resume_watts", float)
+        if drawn is not None and not 0.0 <= drawn < math.inf:
+            raise InvalidRequestError(f"resume_watts: {drawn} must be a number, zero or larger [W]")
         return Cuts(
             power=None if power is None else PowerProfile.parse(power),
-            max_chunks=most,
-            min_chunk=parse_duration(task.min_chunk, "min_chunk", zero_allowed=True),
-            resume_overhead=parse_duration(task.resume_overhead, "resume_overhead", zero_allowed=True),
-            resume_watts=None if watts is None else _number(watts, "resume_watts", float),
+            max_chunks=chunks,
+            min_chunk=MIN_CHUNK if least is None else parse_duration(least, "min_chunk", zero_allowed=True),
+            resume_overhead=parse_duration(overhead or timedelta(0), "resume_overhead", zero_allowed=True),
+            resume_watts=drawn,
         )
 
 
@@ -191,6 +202,6 @@ def _number(value: Any, field: str, kind: Callable[[Any], _Number]) -> _Number:
     except (TypeError, ValueError, OverflowError):
         number = None
     # A fraction must not be cut to a whole number in silence.
-    if number is None or (isinstance(value, float) and number != value):
+    if number is None or isinstance(value, bool) or (isinstance(value, float) and number != value):
         raise InvalidRequestError(f"{field}: {value!r} must be a {'whole ' if kind is int else ''}number")
     return number

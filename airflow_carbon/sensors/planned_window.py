@@ -21,6 +21,10 @@ PATIENCE = timedelta(seconds=60)
 #: Where the latest start leaves less, no more than this is waited for the triggerer's last word.
 GRACE = timedelta(seconds=10)
 
+#: A start this much later than planned is another one, as for a wait that decides for itself (``core.wait``, which
+#: brings numpy with it).
+MISSED = timedelta(minutes=2)
+
 
 class PlannedWindowSensor(BaseSensorOperator):
     """Wait for the start of one planned window, and never past its latest start.
@@ -72,17 +76,15 @@ class PlannedWindowSensor(BaseSensorOperator):
         how, left = run_mode(context, self.carbon_mode), window.begin - datetime.now(UTC)
         if how is not Mode.ENFORCE:
             return self._done(f"ran at once: the carbon mode is {how}")
-        if left <= timedelta(0):
-            return self._done("ran at once: the planned start has gone by")
         if left >= min_defer():
             self._let_go(window)
         # Airflow would call the task back before it has noted that it let go; so near a start is sat out here.
-        time.sleep(left.total_seconds())
-        return self._done("started as planned")
+        time.sleep(max(0.0, left.total_seconds()))
+        return self._done()
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Give the window as the task's result; the event says nothing but that its start has come."""
-        return self._done("started as planned")
+        return self._done()
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on with the work where the trigger raised, timed out or was never taken up by a triggerer."""
@@ -110,9 +112,11 @@ class PlannedWindowSensor(BaseSensorOperator):
         trigger = DateTimeTrigger(moment=window.begin)
         self.defer(trigger=trigger, method_name="execute_complete", timeout=last - datetime.now(UTC))
 
-    def _done(self, reason: str) -> dict[str, Any]:
+    def _done(self, reason: str = "") -> dict[str, Any]:
+        window, started = Planned.of(self.window), datetime.now(UTC)
+        reason = reason or window.punctuality(started)
         self.log.info("%s", reason)
-        return {**Planned.of(self.window).record(datetime.now(UTC)), "reason": reason}
+        return {**window.record(started), "reason": reason}
 
 
 class Planned(NamedTuple):
@@ -152,6 +156,13 @@ class Planned(NamedTuple):
     def begin(self) -> datetime:
         """The moment to wait for."""
         return min(self.start, self.latest_start)
+
+    def punctuality(self, started: datetime) -> str:
+        """Say whether a start is the planned one, or how late it is."""
+        from airflow_carbon.core.moment import in_words
+
+        late = started - self.start
+        return "started as planned" if late <= MISSED else f"started {in_words(late)} late"
 
     def record(self, started: datetime) -> dict[str, Any]:
         """Give the window with what became of it."""

@@ -20,8 +20,8 @@ LARGEST_INTENSITY = 10_000.0
 #: A stamp outside these years is a slip of the pen.
 _FIRST_YEAR, _LAST_YEAR = 1900, 2200
 
-_TIME_COLUMNS = ("timestamp", "time", "datetime")
-_INTENSITY_COLUMNS = ("intensity", "gco2_per_kwh", "carbon_intensity")
+TIME_COLUMNS = ("timestamp", "time", "datetime")
+INTENSITY_COLUMNS = ("intensity", "gco2_per_kwh", "carbon_intensity")
 
 
 class Stretch(NamedTuple):
@@ -123,7 +123,7 @@ def _columns(header: Sequence[str], where: str, column: str) -> tuple[int, int, 
     if len(names) < 2:
         raise InvalidForecastError(f"{where}: one column, {names[0]!r}; two are needed, set apart by a comma")
     lower = [name.lower() for name in names]
-    time_at = next((lower.index(name) for name in _TIME_COLUMNS if name in lower), 0)
+    time_at = next((lower.index(name) for name in TIME_COLUMNS if name in lower), 0)
     if column:
         if column not in names or names.index(column) == time_at:
             raise InvalidForecastError(
@@ -131,7 +131,7 @@ def _columns(header: Sequence[str], where: str, column: str) -> tuple[int, int, 
             )
         return time_at, names.index(column), len(names)
     not_time = 1 if time_at == 0 else 0
-    return time_at, next((lower.index(name) for name in _INTENSITY_COLUMNS if name in lower), not_time), len(names)
+    return time_at, next((lower.index(name) for name in INTENSITY_COLUMNS if name in lower), not_time), len(names)
 
 
 def _is_moment(text: str) -> bool:

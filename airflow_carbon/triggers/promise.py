@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 PINNED = "carbon_wait"
 #: A pinned promise is kept this long beyond its latest start, for clears that come late.
 RETENTION = timedelta(days=30)
+#: What is asked of a wait that leaves it open [%].
+MIN_SAVING_PERCENT = 10.0
 #: What a record says where nothing was decided: the same keys, so that whoever reads one finds them all.
 UNDECIDED = dict.fromkeys(
     ("zone", "source", "source_url", "kind", "signal", "accounting", "issued_at", "start", "end", "intensity_g_per_kwh",
@@ -62,7 +64,7 @@ class Promise:
         (length, power), margin = asked.run(), start_margin()
         until, wait, after = stated(asked.deadline), stated(asked.max_delay), stated(asked.earliest_start)
         finish = None if until is None else parse_moment_after(until, base, "deadline")
-        rest = length + asked.time_after(finish)
+        tail = asked.time_after(finish)
         delay = None if wait is None else parse_duration(wait, "max_delay", zero_allowed=True)
         earliest = ready_at if after is None else parse_moment_after(after, base, "earliest_start")
         if finish is None and delay is None:
@@ -71,8 +73,9 @@ class Promise:
             )
         if finish is not None:
             begin = run.run_after.astimezone(UTC)
-            _refuse_impossible(finish, rest, begin if after is None else max(begin, earliest))
-        limit = min(([] if finish is None else [finish - rest]) + ([] if delay is None else [ready_at + delay]))
+            _refuse_impossible(finish, length, tail, begin if after is None else max(begin, earliest))
+        limits = [] if finish is None else [finish - tail - length]
+        limit = min(limits if delay is None else [*limits, ready_at + delay])
         if earliest > limit and delay is not None and earliest > ready_at + delay:
             raise NoFeasibleWindowError(
                 f"earliest_start {earliest.isoformat()} comes {in_words(earliest - ready_at - delay)} after the latest "
@@ -122,7 +125,8 @@ class Promise:
                 parse_moment(kept["limit"], "limit"),
                 timedelta(seconds=kept["margin_seconds"]),
             )
-        except (KeyError, TypeError, InvalidRequestError):
+        except (KeyError, TypeError, ValueError, OverflowError):
+            # Damaged, as good as none; what the fields refuse is a ValueError too.
             return None
 
     def record(self, started_at: datetime) -> dict[str, Any]:
@@ -160,17 +164,26 @@ class Promise:
         }
 
 
-def _refuse_impossible(finish: datetime, length: timedelta, begin: datetime) -> None:
-    if finish - length < begin:
+def _refuse_impossible(finish: datetime, length: timedelta, tail: timedelta, begin: datetime) -> None:
+    end = begin + length + tail
+    if end <= finish:
+        return
+    run = f"a run of {in_words(length)} that starts at {begin.isoformat()}"
+    fault = f"deadline {finish.isoformat()} cannot be met: {run}"
+    if tail:
         raise NoFeasibleWindowError(
-            f"deadline {finish.isoformat()} cannot be met: a run of {in_words(length)} that starts at "
-            f"{begin.isoformat()} ends at {(begin + length).isoformat()}; allow a later deadline or a shorter duration"
+            f"{fault}, with a tail of {in_words(tail)} behind it, ends at {end.isoformat()}; allow a later deadline, a "
+            f"shorter duration or a shorter tail"
         )
+    raise NoFeasibleWindowError(f"{fault} ends at {end.isoformat()}; allow a later deadline or a shorter duration")
 
 
-def _percentage(value: float | str) -> float:
+def _percentage(value: float | str | None) -> float:
+    given = stated(value)
+    if given is None:
+        return MIN_SAVING_PERCENT
     try:
-        return float(value)
+        return float(given)
     except (TypeError, ValueError):
         raise InvalidRequestError(f"min_saving_percent: {value!r} must be a number between 0 and 100 [%]") from None
 

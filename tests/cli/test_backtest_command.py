@@ -1,24 +1,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from fakes.backtests import BEGINS, CLEAN, DIRTY, HOUR, hourly, refused_with, said_by, twelve_days
 
-from airflow_carbon.cli.main import main
-from airflow_carbon.cli.past_runs import PAGE, PASSWORD, TOKEN
-
-BEGINS = datetime(2026, 3, 2, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-CLEAN, DIRTY = 100, 300
+from airflow_carbon.cli.airflow_login import PASSWORD, TOKEN
 
 
 @pytest.fixture(autouse=True)
@@ -29,31 +17,7 @@ def no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def days(tmp_path: Path) -> Path:
-    """Write twelve days of 300 g/kWh, clean from 06:00 to 08:00; a forecast column is clean an hour too late."""
-    rows = [
-        f"{(BEGINS + hour * HOUR).isoformat()},{CLEAN if hour % 24 in (6, 7) else DIRTY},"
-        f"{CLEAN if hour % 24 in (8, 9) else DIRTY}"
-        for hour in range(12 * 24)
-    ]
-    file = tmp_path / "days.csv"
-    file.write_text("\n".join(["timestamp,intensity,told", *rows]) + "\n")
-    return file
-
-
-def said_by(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
-    assert main(["backtest", *argv]) == 0
-    said = capsys.readouterr()
-    assert said.err == ""
-    return said.out
-
-
-def refused_with(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
-    assert main(["backtest", *argv]) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("airflow-carbon: ")
-    assert said.err.count("\n") == 1
-    return said.err
+    return twelve_days(tmp_path)
 
 
 # -- a file ----------------------------------------------------------------------------------------------------------
@@ -81,15 +45,16 @@ def test_a_stitched_series_is_labelled_and_its_errors_are_billed(
     assert said["total"]["reduction_percent"] < 0.0
     assert said["total"]["emitted_more"] > 0
     text = said_by(capsys, *asked)
-    assert "stitched day-ahead forecasts (when each was issued is not known)" in text
+    assert "stitched day-ahead forecasts (when each was issued is not known; none beyond the next day, UTC)" in text
     assert "emitted more than at once" in text
 
 
 def test_the_text_shows_totals_and_a_bar_for_each_period(days: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = said_by(capsys, "--csv", str(days), "--duration", "1h", "--max-delay", "4h", "--knowing", "perfect")
     lines = said.splitlines()
-    assert lines[0] == "days: your series (source: days.csv; taken as what was measured)"
+    assert lines[0] == "days: your series (source: days.csv, column intensity; taken as what was measured)"
     assert "a run of 1 h, ready every 1 h, started at most 4 h later" in lines[1]
+    assert lines[2].startswith("Mon 02 Mar 2026 00:00 UTC to Fri 13 Mar 2026 19:00 UTC; ")
     assert "known to each job: perfect foresight" in lines[2]
     assert any(line.startswith("oracle") and "100 % of it kept" in line for line in lines)
     bars = [line for line in lines if line.startswith("2026-03")]
@@ -116,16 +81,94 @@ def test_regions_are_columns_of_a_wide_file(tmp_path: Path, capsys: pytest.Captu
     assert "'SE'; the header has timestamp, DE, FR" in refused_with(capsys, *asked, "--regions", "zone:SE")
 
 
-def test_a_gap_splits_the_file_and_no_job_runs_across_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = tmp_path / "gap.csv"
-    hours = [hour for hour in range(96) if not 48 <= hour < 50]
-    rows = [f"{(BEGINS + hour * HOUR).isoformat()},{100 + hour % 7}" for hour in hours]
-    file.write_text("\n".join(["timestamp,intensity", *rows]) + "\n")
-    said = json.loads(
-        said_by(capsys, "--csv", str(file), "--duration", "1h", "--max-delay", "3h", "--knowing", "perfect", "--json")
-    )
+def test_a_location_names_its_column_and_the_origin_says_which_was_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wide = hourly(tmp_path / "wide.csv", "AUS,DE", [f"900,{300 - hour}" for hour in range(72)])
+    asked = ("--csv", str(wide), "--duration", "1h", "--knowing", "perfect", "--max-delay", "2h")
+    said = json.loads(said_by(capsys, "zone:DE", *asked, "--json"))
+    assert said["origin"] == "your series (source: wide.csv, column DE; taken as what was measured)"
+    assert said["total"]["oracle_reduction_percent"] > 0.0
+    for location in (("zone:XX",), ()):
+        told = refused_with(capsys, *location, *asked)
+        assert "which column of wide.csv was measured is not clear: AUS, DE; name it intensity, or give" in told
+
+
+def test_a_column_that_is_named_like_nothing_is_not_taken_for_an_intensity(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two = hourly(tmp_path / "two.csv", "hour,actual", [f"{hour % 24},300" for hour in range(72)])
+    asked = ("--duration", "1h", "--knowing", "perfect")
+    assert "is not clear: hour, actual" in refused_with(capsys, "--csv", str(two), *asked)
+    known = hourly(tmp_path / "known.csv", "hour,gCO2_per_kwh", [f"{hour % 24},300" for hour in range(72)])
+    assert "known.csv, column gCO2_per_kwh;" in said_by(capsys, "zone:DE", "--csv", str(known), *asked)
+    # One column beside the forecast is the one that was measured, whatever its name.
+    one = hourly(tmp_path / "one.csv", "told,actual", [f"{300 - hour % 24},300" for hour in range(72)])
+    said = said_by(capsys, "--csv", str(one), "--duration", "1h", "--forecast-column", "told")
+    assert "one.csv, column actual, forecasts in column told;" in said
+
+
+def test_an_empty_cell_is_told_with_its_column_and_a_naive_stamp_without_a_setting_that_is_not_here(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hole = hourly(tmp_path / "hole.csv", "intensity,told", ["300,300"] * 30 + ["300,"] + ["300,300"] * 30)
+    told = refused_with(capsys, "--csv", str(hole), "--duration", "1h", "--forecast-column", "told")
+    assert "line 32: '' is no carbon intensity" in told
+    assert told.endswith("the column is 'told'\n")
+    naive = tmp_path / "naive.csv"
+    naive.write_text("timestamp,intensity\n2026-03-02T00:00,300\n2026-03-02T01:00,300\n")
+    told = refused_with(capsys, "--csv", str(naive), "--duration", "1h")
+    assert told.endswith("has no timezone; write Z or +00:00 after it\n")
+
+
+# -- gaps ------------------------------------------------------------------------------------------------------------
+
+
+def test_no_job_runs_across_a_gap_and_those_that_would_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = hourly(tmp_path / "gap.csv", "intensity", [100 + hour % 7 for hour in range(96)], without=(48, 49))
+    asked = ("--csv", str(file), "--duration", "1h", "--max-delay", "3h", "--knowing", "perfect")
+    said = json.loads(said_by(capsys, *asked, "--json"))
     assert said["total"]["jobs"] == (48 - 3) + (46 - 3)
-    assert said["unknown_jobs"] == 0
+    # Three that would wait into the gap, and two that were ready in it.
+    assert said["unknown_jobs"] == 5
+    assert said["gaps"] == {"count": 1, "longest_seconds": 7200.0}
+    text = said_by(capsys, *asked)
+    assert "1 gap of 2 h from Wed 04 Mar 2026 00:00 UTC: jobs that would wait or run across one are left out" in text
+    assert "(5 more could not be replayed)" in text
+
+
+def test_a_gap_does_not_swallow_the_week_after_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [CLEAN if hour % 24 in (6, 7) else DIRTY for hour in range(20 * 24)]
+    asked = ("--duration", "1h", "--max-delay", "6h", "--json")
+    whole = json.loads(said_by(capsys, "--csv", str(hourly(tmp_path / "a.csv", "intensity", rows)), *asked))
+    holed = hourly(tmp_path / "b.csv", "intensity", rows, without=(10 * 24 + 3,))
+    said = json.loads(said_by(capsys, "--csv", str(holed), *asked))
+    # An hour is missing: the one that was ready in it, and the six before it, which might run in it.
+    assert said["unknown_jobs"] == 7
+    assert said["total"]["jobs"] == whole["total"]["jobs"] - 7
+    assert said["total"]["reduction_percent"] == said["total"]["oracle_reduction_percent"]
+
+
+def test_a_week_that_begins_in_a_gap_is_looked_back_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # The second gap ends seven days after the middle of the first: each hour was measured on six days in between.
+    first, second = range(240, 246), range(243 + 7 * 24 - 2, 243 + 7 * 24)
+    file = hourly(tmp_path / "two.csv", "intensity", [300] * 480, without=(*first, *second))
+    asked = ("--csv", str(file), "--duration", "1h", "--max-delay", "0", "--json")
+    assert json.loads(said_by(capsys, *asked))["unknown_jobs"] == len(first) + len(second)
+
+
+def test_a_history_that_is_all_gaps_is_refused_with_their_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = hourly(tmp_path / "gaps.csv", "intensity", [300] * 240, without=range(0, 240, 12))
+    told = refused_with(capsys, "--csv", str(file), "--duration", "2h", "--knowing", "perfect")
+    assert "with 19 gaps, the longest of 1 h from Mon 02 Mar 2026 12:00 UTC," in told
+    assert "1 d and the run after it without a gap" in told
+
+
+# -- calibration -----------------------------------------------------------------------------------------------------
 
 
 def test_calibration_prints_its_table(days: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -133,36 +176,76 @@ def test_calibration_prints_its_table(days: Path, capsys: pytest.CaptureFixture[
     said = json.loads(said_by(capsys, *asked, "--json"))
     assert said["calibration"]["min_saving_percent"] == 0.0
     assert said["calibration"]["rows"][4]["asked_percent"] == 10.0
-    assert "min_saving_percent=0 keeps it to at most 5 %" in said_by(capsys, *asked)
+    text = said_by(capsys, *asked)
+    assert "min_saving_percent=0 keeps it to at most 5 %" in text
+    assert "(known: perfect foresight)" in text
 
 
-def test_a_chart_is_a_picture(days: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("matplotlib")
-    chart = tmp_path / "chart.png"
-    said = said_by(capsys, "--csv", str(days), "--duration", "1h", "--calibrate", "--chart", str(chart))
-    assert said.endswith(f"chart: {chart}\n")
-    assert chart.read_bytes().startswith(b"\x89PNG")
-
-
-def test_a_chart_that_cannot_be_drawn_says_what_would_be_right(
-    days: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_a_calibration_on_a_stitched_series_says_so_beside_its_number(
+    days: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = ("--csv", str(days), "--duration", "1h", "--chart")
-    assert "must end in .png, .svg, .pdf" in refused_with(capsys, *asked, "chart.jpeg2")
-    pytest.importorskip("matplotlib")
-    assert "cannot be written" in refused_with(capsys, *asked, str(tmp_path / "none" / "chart.png"))
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert "pip install 'airflow-provider-carbon[charts]'" in refused_with(capsys, *asked, str(tmp_path / "chart.png"))
+    asked = ("--csv", str(days), "--duration", "1h", "--forecast-column", "told", "--calibrate")
+    found = next(line for line in said_by(capsys, *asked).splitlines() if "min_saving_percent" in line)
+    assert found.endswith("(known: stitched day-ahead forecasts)")
+    assert json.loads(said_by(capsys, *asked, "--json"))["calibration"]["foresight"].startswith("stitched day-ahead")
 
 
-def test_without_a_chart_matplotlib_is_not_imported(days: Path) -> None:
-    code = (
-        "import sys; from airflow_carbon.cli.main import main;"
-        f"main(['backtest', '--csv', {str(days)!r}, '--duration', '1h', '--json']);"
-        "assert 'matplotlib' not in sys.modules"
+# -- what got worse --------------------------------------------------------------------------------------------------
+
+
+def test_what_is_emitted_against_nothing_is_said_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [f"{100 if hour % 24 in (8, 9) else 0},{0 if hour % 24 in (8, 9) else 300}" for hour in range(72)]
+    file = hourly(tmp_path / "clean.csv", "intensity,told", rows)
+    asked = ("--csv", str(file), "--forecast-column", "told", "--duration", "1h", "--every", "24h", "--max-delay", "9h")
+    text = said_by(capsys, *asked)
+    assert "reduction  more, against none: running at once emitted nothing" in text
+    assert "p50 endless (the oracle emitted nothing)" in text
+    assert "backfired  100.0 % of the shifted jobs" in text
+    (bar,) = [line for line in text.splitlines() if line.startswith("2026-03-02")]
+    assert "more, against none" in bar
+    total = json.loads(said_by(capsys, *asked, "--json"))["total"]
+    assert (total["reduction_percent"], total["more_against_none"]) == (None, True)
+    assert (total["regret_p50_percent"], total["endless_regrets"]) == (None, ["p50", "p95", "p99"])
+
+
+def test_a_period_that_emitted_more_has_a_bar_of_its_own_kind(days: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = said_by(capsys, "--csv", str(days), "--duration", "1h", "--forecast-column", "told")
+    assert " % against running at once: more was emitted" in said
+    bars = [line for line in said.splitlines() if line.startswith("2026-03")]
+    assert all("  ---" in line and "█" not in line for line in bars)
+    assert said.splitlines()[-1].endswith(", - more than at once")
+    good = said_by(capsys, "--csv", str(days), "--duration", "1h", "--knowing", "perfect")
+    assert "more than at once" not in good.splitlines()[-1]
+
+
+# -- what cannot be meant --------------------------------------------------------------------------------------------
+
+
+def test_days_as_steps_are_no_shape_to_guess_hours_by(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = hourly(tmp_path / "daily.csv", "intensity", [300, 200] * 20, hours=24)
+    asked = ("--csv", str(file), "--duration", "1h", "--max-delay", "48h")
+    assert "steps of 1 d tell nothing of the hours of a day" in refused_with(capsys, *asked)
+    assert "jobs" in said_by(capsys, *asked, "--knowing", "perfect")
+
+
+def test_a_least_chunk_of_which_no_run_holds_two_is_refused(days: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ("--csv", str(days), "--duration", "2h", "--knowing", "perfect")
+    told = refused_with(capsys, *asked, "--max-chunks", "2", "--min-chunk", "5h")
+    assert "--min-chunk: no run of 2 h holds two chunks of 5 h; give 1 h or less, or leave --max-chunks away" in told
+    assert "no run of 2 h" in refused_with(capsys, *asked, "--max-chunks", "2", "--min-chunk", "61m")
+    for chunks, least in (("2", "1h"), ("1", "5h")):
+        assert "chunks" in said_by(capsys, *asked, "--max-chunks", chunks, "--min-chunk", least)
+
+
+def test_more_jobs_than_can_be_replayed_are_refused_before_they_are_made(
+    days: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = refused_with(capsys, "--csv", str(days), "--duration", "1h", "--every", "1s")
+    assert "--every: a run every 1 s makes 1036800 jobs over 12 d, more than 200000; give 6 s or longer" in told
+    # A source's past is asked for only then.
+    assert "--every: a run every 1 s makes 2592000" in refused_with(
+        capsys, "zone:GB", "--duration", "1h", "--every", "1s"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -183,6 +266,11 @@ def test_without_a_chart_matplotlib_is_not_imported(days: Path) -> None:
         (["--csv", "FILE", "--duration", "1h", "--min-chunk", "1h"], "they need --max-chunks"),
         (["--csv", "FILE", "--duration", "1h", "--max-chunks", "0"], "--max-chunks: 0 must be 1 or larger"),
         (["--csv", "FILE", "--duration", "1h", "--history", "3d"], "leave --history away"),
+        (
+            ["--csv", "FILE", "--duration", "1h", "--now", "2026-03-05T00:00Z"],
+            "--csv, --now: the whole file",
+        ),
+        (["--csv", "FILE", "--duration", "1h", "--max-delay=-1h"], "--max-delay: '-1h' is no duration"),
         (["--csv", "FILE", "--duration", "1h", "--conn-id", "x"], "give one of them, not both"),
         (["--csv", "FILE", "--duration", "1h", "--regions", "zone:FR"], "--regions: needs LOCATION too"),
         (["--csv", "FILE", "--duration", "1h", "--task", "x"], "they are for --dag DAG_ID"),
@@ -199,189 +287,3 @@ def test_what_cannot_be_meant_is_refused_with_what_would_be_right(
 ) -> None:
     argv = [str(days) if word == "FILE" else word for word in words]
     assert told in refused_with(capsys, *argv)
-
-
-# -- past runs -------------------------------------------------------------------------------------------------------
-
-
-class Airflow(BaseHTTPRequestHandler):
-    """Answer what a backtest asks, from a list of task instances, as Airflow's public API does."""
-
-    instances: ClassVar[list[dict[str, Any]]] = []
-    asked: ClassVar[list[str]] = []
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        right = body == {"username": "me", "password": "right"}
-        self._answer(201 if right else 401, {"access_token": "good"} if right else {"detail": "Invalid credentials"})
-
-    def do_GET(self) -> None:
-        url = urlsplit(self.path)
-        query = {name: values[0] for name, values in parse_qs(url.query).items()}
-        self.asked.append(url.path)
-        if self.headers["Authorization"] != "Bearer good":
-            self._answer(401, {"detail": "Not authenticated"})
-        elif url.path == "/api/v2/dags":
-            self._answer(200, {"dags": [{"dag_id": "nightly_training"}], "total_entries": 1})
-        elif not url.path.startswith("/api/v2/dags/nightly_training/"):
-            self._answer(404, {"detail": "The DAG was not found"})
-        elif url.path.endswith("/tasks"):
-            names = sorted({one["task_id"] for one in self.instances})
-            self._answer(200, {"tasks": [{"task_id": name} for name in names], "total_entries": len(names)})
-        else:
-            assert url.path.endswith("/dagRuns/~/taskInstances")
-            first = int(query["offset"])
-            found = [
-                one
-                for one in sorted(self.instances, key=lambda one: one["start_date"], reverse=True)
-                if one["state"] == query["state"]
-                and one["task_id"] == query.get("task_id", one["task_id"])
-                and query["start_date_gte"] <= one["start_date"]
-                and one["end_date"] <= query["end_date_lte"]
-            ]
-            page = found[first : first + int(query["limit"])]
-            self._answer(200, {"task_instances": page, "total_entries": len(found)})
-
-    def _answer(self, status: int, body: object) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *words: object) -> None:
-        pass
-
-
-@pytest.fixture
-def airflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Serve an Airflow of which a good token is known."""
-    Airflow.instances, Airflow.asked[:] = [], []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Airflow)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    monkeypatch.setenv(TOKEN, "good")
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def instance(task: str, hour: float, hours: float, *, run: str = "", state: str = "success", operator: str = "Python"):
-    start = BEGINS + hour * HOUR
-    return {
-        "task_id": task,
-        "dag_run_id": run or f"run_{hour}",
-        "state": state,
-        "operator_name": operator,
-        "start_date": start.isoformat(),
-        "end_date": (start + hours * HOUR).isoformat(),
-    }
-
-
-def asked_of(url: str, file: Path, *more: str) -> list[str]:
-    now = (BEGINS + timedelta(days=11)).isoformat()
-    return ["--csv", str(file), "--dag", "nightly_training", "--url", url, "--now", now, *more]
-
-
-def test_past_runs_of_a_task_are_shifted_within_the_delay(
-    airflow: str, days: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    # Ready at 04:00 on three days after the week that teaches; the clean hours begin two hours later.
-    Airflow.instances = [instance("train", 24 * day + 4, 2) for day in (7, 8, 9)]
-    Airflow.instances += [
-        instance("train", 24 * 7 + 12, 2, state="failed"),
-        instance("wait", 24 * 7, 4, operator="CarbonAwareSensor"),
-    ]
-    said = json.loads(said_by(capsys, *asked_of(airflow, days, "--task", "train", "--max-delay", "3h", "--json")))
-    assert said["total"]["jobs"] == said["total"]["shifted"] == 3
-    assert said["total"]["reduction_percent"] == pytest.approx(100 * 2 / 3, abs=1e-3)
-    assert "task train of DAG nightly_training" in said["what"]
-    assert any("deferrable operator counts in full" in one for one in said["assumed"])
-
-
-def test_a_run_without_a_task_is_one_job_and_its_sensors_are_no_work(
-    airflow: str, days: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    at = 24 * 8
-    Airflow.instances = [
-        instance("wait", at, 4, run="one", operator="CarbonAwareSensor"),
-        instance("load", at + 4, 0.5, run="one"),
-        instance("train", at + 4.5, 1.5, run="one"),
-    ]
-    asked = asked_of(airflow, days, "--max-delay", "3h")
-    said = json.loads(said_by(capsys, *asked, "--json"))
-    assert (said["total"]["jobs"], said["total"]["reduction_percent"]) == (1, pytest.approx(66.667))
-    assert "whole runs of DAG nightly_training, 2 h in the middle" in said["what"]
-    text = said_by(capsys, *asked)
-    assert "assumed: sensors wait and compute nothing, so they are left out: wait" in text
-    assert "assumed: a run is one piece, from the start of its first task to the end of its last" in text
-
-
-def test_more_instances_than_a_page_are_all_read(airflow: str, days: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Airflow.instances = [instance("train", 24 * 7 + index / 4, 0.2) for index in range(PAGE + 20)]
-    said = json.loads(said_by(capsys, *asked_of(airflow, days, "--task", "train", "--max-delay", "6h", "--json")))
-    assert said["total"]["jobs"] + said["unknown_jobs"] == PAGE + 20
-    assert sum("taskInstances" in path for path in Airflow.asked) == 2
-
-
-def test_runs_that_the_history_does_not_cover_are_counted(
-    airflow: str, days: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    Airflow.instances = [instance("train", hour, 1) for hour in (30, 24 * 8)]
-    said = said_by(capsys, *asked_of(airflow, days, "--task", "train"))
-    assert "1, 1 of them shifted (1 more could not be replayed)" in said
-
-
-def test_a_password_logs_in_where_there_is_no_token(
-    airflow: str, days: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    Airflow.instances = [instance("train", 24 * 8, 1)]
-    monkeypatch.delenv(TOKEN)
-    monkeypatch.setenv(PASSWORD, "right")
-    asked = asked_of(airflow, days, "--task", "train", "--user", "me")
-    assert "jobs" in said_by(capsys, *asked)
-    monkeypatch.setenv(PASSWORD, "not right")
-    told = refused_with(capsys, *asked)
-    assert "as me: 401" in told
-    assert "not right" not in told
-
-
-def test_a_token_that_is_refused_is_told_and_not_shown(
-    airflow: str, days: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(TOKEN, "stale-secret")
-    told = refused_with(capsys, *asked_of(airflow, days))
-    assert f"{TOKEN}: {airflow} does not accept it; has it expired?" in told
-    assert "stale-secret" not in told
-
-
-def test_a_misspelt_dag_or_task_names_the_nearest(airflow: str, days: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Airflow.instances = [instance("train", 24 * 8, 1)]
-    argv = asked_of(airflow, days)
-    argv[argv.index("nightly_training")] = "nightly_trainin"
-    assert "no DAG 'nightly_trainin' that you may read; did you mean 'nightly_training'?" in refused_with(capsys, *argv)
-    told = refused_with(capsys, *asked_of(airflow, days, "--task", "trian"))
-    assert "--task: DAG nightly_training has no task 'trian'; did you mean 'train'?" in told
-
-
-def test_a_sensor_is_no_work_to_shift(airflow: str, days: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Airflow.instances = [instance("wait", 24 * 8, 3, operator="CarbonAwareSensor")]
-    assert "waits and computes nothing; name the task after it" in refused_with(
-        capsys, *asked_of(airflow, days, "--task", "wait")
-    )
-
-
-def test_no_successful_run_is_told_with_the_stretch_that_was_looked_at(
-    airflow: str, days: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    Airflow.instances = [instance("train", 24 * 8, 3, state="failed")]
-    told = refused_with(capsys, *asked_of(airflow, days, "--task", "train", "--history", "10d"))
-    assert "no run of task train of DAG nightly_training succeeded between 2026-03-03 00:00 and 2026-03-13" in told
-
-
-def test_an_airflow_that_is_not_there_is_told_in_one_line(
-    days: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(TOKEN, "good")
-    assert "http://127.0.0.1:9 does not answer" in refused_with(capsys, *asked_of("http://127.0.0.1:9", days))

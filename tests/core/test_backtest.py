@@ -18,7 +18,7 @@ from airflow_carbon.core.backtest_summary import (
     summary,
 )
 from airflow_carbon.core.forecast import Forecast
-from airflow_carbon.core.foresight import Issued, LastDays, Perfect, Stitched
+from airflow_carbon.core.foresight import Issued, Perfect, Stitched
 from airflow_carbon.core.units import Kind, Signal
 from airflow_carbon.exceptions import InvalidRequestError
 
@@ -124,48 +124,6 @@ def test_a_job_before_the_first_issue_or_beyond_what_was_measured_is_left_out_an
     assert result.unknown == 2
 
 
-# -- what anyone can guess -------------------------------------------------------------------------------------------
-
-
-def test_yesterday_is_repeated_from_the_hour_in_which_the_job_is_ready() -> None:
-    days = [list(range(100, 124)), list(range(200, 224)), [0.0] * 24]
-    history = measured(*days[0], *days[1], *days[2])
-    (issue,) = LastDays({"DE": history}, 1).issues("DE", START + 26.5 * HOUR, START + 54 * HOUR)
-    assert issue.forecast.start == START + 26 * HOUR
-    assert issue.forecast.kind is Kind.TYPICAL
-    assert issue.forecast.intensity.tolist() == [*days[0][2:], 200, 201, *days[0][2:6]]
-
-
-def test_the_mean_of_some_days_is_taken_hour_by_hour() -> None:
-    history = measured(*([100.0] * 24), *([200.0] * 12), *([400.0] * 12), *([0.0] * 24))
-    (issue,) = LastDays({"DE": history}, 2).issues("DE", START + 48 * HOUR, START + 72 * HOUR)
-    assert issue.forecast.intensity.tolist() == [150.0] * 12 + [250.0] * 12
-
-
-def test_a_guess_never_looks_at_what_comes_after_the_job_was_ready() -> None:
-    rng = np.random.default_rng(1)
-    past, one, other = rng.uniform(50, 500, 48), rng.uniform(50, 500, 48), rng.uniform(50, 500, 48)
-    told = [
-        LastDays({"DE": measured(*past, *later)}, 2).issues("DE", START + 48 * HOUR, START + 90 * HOUR)
-        for later in (one, other)
-    ]
-    assert told[0][0].forecast.intensity.tolist() == told[1][0].forecast.intensity.tolist()
-
-
-def test_nothing_is_guessed_where_the_history_does_not_reach_back_far_enough() -> None:
-    history = measured(*[100.0] * 60)
-    assert LastDays({"DE": history}, 1).issues("DE", START + 23.9 * HOUR, START + 30 * HOUR) == ()
-    assert backtest({"DE": history}, [job(5)], LastDays({"DE": history}, 1)).unknown == 1
-
-
-def test_steps_that_do_not_divide_a_day_are_refused() -> None:
-    odd = Forecast("DE", START, timedelta(minutes=7), [1.0] * 9)
-    with pytest.raises(InvalidRequestError, match="no whole number of steps"):
-        LastDays({"DE": odd}, 1)
-    with pytest.raises(InvalidRequestError, match="days: 0"):
-        LastDays({}, 0)
-
-
 # -- several zones, several pieces -----------------------------------------------------------------------------------
 
 
@@ -188,6 +146,23 @@ def test_zones_whose_numbers_mean_different_things_are_refused() -> None:
         backtest(histories, [job()], Perfect(histories))
     with pytest.raises(InvalidRequestError, match="histories: there is none"):
         backtest({}, [job()], Perfect({}))
+
+
+@pytest.mark.parametrize("cut", [None, Interruption(max_chunks=2, min_chunk=timedelta(0))])
+def test_a_plan_that_is_made_once_sees_nothing_issued_after_the_job_was_ready(cut: Interruption | None) -> None:
+    histories = {"DE": measured(300, 290, 280, 100), "FR": measured(300, 299, 50, 300, zone="FR")}
+    zones = ["DE"] if cut else ["DE", "FR"]
+    known = {}
+    for zone in zones:
+        flat = Forecast(zone, START, HOUR, [300.0] * 4, issued_at=START)
+        news = histories[zone].replaced(kind=Kind.FORECAST, issued_at=START + HOUR / 6)
+        known[zone] = learn([(START, flat), (START + HOUR / 6, news)])
+    ready = [job(0, delay=3), Job(START + HOUR / 6, HOUR, START + 3 * HOUR)]
+    asked = {zone: histories[zone] for zone in zones}
+    blind, told = backtest(asked, ready, Issued(known), interruption=cut).outcomes
+    assert (blind.zone, blind.start, blind.shifted) == ("DE", START, False)
+    # Ten minutes later the news is out.
+    assert told.emitted_g_per_kwh == pytest.approx(100.0 if cut else 50.0)
 
 
 def test_a_run_in_chunks_is_billed_for_its_resumes() -> None:
@@ -260,6 +235,19 @@ def test_a_clean_oracle_makes_any_emission_an_endless_regret_and_none_of_it_zero
     assert outcome(10, 20, 0).regret_percent == math.inf
     assert outcome(0, 20, 0).regret_percent == 0.0
     assert outcome(0, 0, 0).saving_percent == 0.0
+
+
+def test_what_is_emitted_against_nothing_is_no_reduction_of_zero() -> None:
+    more = outcome(10, 0, 0, promised=40.0)
+    assert (more.saving_percent, more.emitted_more) == (None, True)
+    one = summary([more, more])
+    assert (one.reduction_percent, one.kept_percent, one.emitted_more_percent) == (None, None, 100.0)
+    assert one.regret_percent == (math.inf,) * 3
+    # What has no percentage does not enter the means of promises.
+    assert (one.promised_percent, one.realised_percent, one.overpromised_points) == (None, None, None)
+    both = summary([more, outcome(50, 100, 50, promised=60.0)])
+    assert (both.promised_percent, both.realised_percent) == (60.0, 50.0)
+    assert both.reduction_percent == pytest.approx(40.0)
 
 
 def test_no_job_is_no_summary() -> None:

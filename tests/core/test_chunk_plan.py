@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_carbon.core.chunk_plan import ChunkPlan, Cuts, plan_chunks
+from airflow_carbon.core.chunk_plan import plan_chunks
+from airflow_carbon.core.chunks import ChunkPlan, Cuts
 from airflow_carbon.core.forecast import Forecast
 from airflow_carbon.core.forecast_error import ForecastError
 from airflow_carbon.core.power import PowerProfile
@@ -47,7 +49,7 @@ def test_two_clean_hours_apart_get_a_chunk_each():
     assert plan.promised_saving_percent == pytest.approx(200 / 3)
     assert plan.reason == (
         "2 chunks from 2026-11-22 14:00 UTC to 2026-11-22 18:00 UTC are 67 % cleaner than now "
-        "(100 instead of 300 g/kWh); in one window it would be 33 %"
+        "(100 instead of 300 g/kWh); in one window it would be 33 %, and the cut gains 50.0 % on it"
     )
     record = plan.record()
     assert record["baseline_intensity_g_per_kwh"] == record["run_now_intensity_g_per_kwh"] == 300.0
@@ -71,7 +73,8 @@ def test_each_chunk_has_the_latest_start_that_leaves_time_for_what_follows():
 
 def test_the_cost_of_a_resume_counts_against_the_plan():
     """Two and a half hours of power, two of them in the valleys: (100 + 100 + 300 / 2) / 2 = 175 g/kWh of work."""
-    plan = plan_chunks(request(), Cuts(resume_overhead=30 * MINUTE), forecast(TWO_VALLEYS), now=NOON)
+    profile = forecast(TWO_VALLEYS, kind=Kind.TYPICAL)
+    plan = plan_chunks(request(), Cuts(resume_overhead=30 * MINUTE), profile, now=NOON)
     assert len(plan.chunks) == 2
     assert plan.intensity_g_per_kwh == pytest.approx(175.0)
     assert plan.record()["overhead_seconds"] == 1800.0
@@ -84,6 +87,74 @@ def test_a_resume_that_costs_more_than_it_saves_leaves_the_run_in_one_window():
     plan = plan_chunks(request(), Cuts(resume_overhead=HOUR), forecast(TWO_VALLEYS), now=NOON)
     assert hours(plan) == [(1, 3)]
     assert plan.reason.startswith("one window at 2026-11-22 13:00 UTC is 33 % cleaner than now")
+
+
+#: Of one window alone two thirds are saved; a cut gains a hundredth of a percent on it, and costs a resume.
+NEARLY_ONE_WINDOW = [300.0, 299.9, 100.0, 300.0, 300.0, 300.0, 300.0, 100.0, 300.0, 300.0]
+
+
+@pytest.mark.parametrize("kind", [Kind.FORECAST, Kind.TYPICAL])
+def test_a_cut_that_gains_next_to_nothing_leaves_one_window(kind):
+    asks, cuts = request(latest=8.0), Cuts(resume_overhead=timedelta(minutes=39, seconds=59))
+    plan = plan_chunks(asks, cuts, forecast(NEARLY_ONE_WINDOW, kind=kind), now=NOON)
+    assert plan.schedule is not None
+    assert len(plan.schedule.chunks) == 2
+    assert hours(plan) == [(1, 3)]
+    assert plan.relative_energy == 1.0
+    assert plan.intensity_g_per_kwh == pytest.approx(199.95)
+    assert plan.reason == (
+        "one window at 2026-11-22 13:00 UTC is 33 % cleaner than now (200 instead of 300 g/kWh), and a cut gains 0.0 % "
+        "on it, less than the 2 % that make it worth it"
+    )
+
+
+def test_where_one_window_does_not_save_enough_the_cut_may():
+    """In one window 200 of 300 g/kWh, a third: less than the 40 % asked for. Cut, with half an hour of resume, 175."""
+    cuts = Cuts(resume_overhead=30 * MINUTE)
+    plan = plan_chunks(request(min_saving_percent=40.0), cuts, forecast(TWO_VALLEYS), now=NOON)
+    assert len(plan.chunks) == 2
+    assert plan.reason.endswith("in one window it would be 33 %, and the cut gains 12.5 % on it")
+
+
+def test_a_cut_that_gains_too_little_on_a_run_at_once_leaves_it_at_once():
+    series = forecast([100.0, 101.0, 100.0, *[300.0] * 5], kind=Kind.TYPICAL)
+    plan = plan_chunks(request(min_saving_percent=0.0), Cuts(), series, now=NOON)
+    assert hours(plan) == [(0, 2)]
+    assert plan.reason.startswith("starts now: no later start is cleaner, and a cut gains 0.5 % on it, less than")
+
+
+def test_the_record_tells_power_energy_and_emission_where_they_are_known():
+    power = PowerProfile.flat(2 * HOUR, 300.0)
+    cuts = Cuts(power=power, resume_overhead=30 * MINUTE)
+    record = plan_chunks(request(), cuts, forecast(TWO_VALLEYS, kind=Kind.TYPICAL), now=NOON).record()
+    # 0.6 kWh of work and a quarter more for the resume; 0.6 kWh at 175 g/kWh of work.
+    assert PowerProfile.parse(record["power"]) == power
+    assert record["energy_kwh"] == 0.75
+    assert record["emitted_g"] == 105.0
+    unknown = plan_chunks(request(), Cuts(), forecast(TWO_VALLEYS), now=NOON).record()
+    assert [unknown[name] for name in ("power", "energy_kwh", "emitted_g")] == [None] * 3
+    blind = plan_chunks(request(), cuts, forecast([300.0]), now=NOON).record()
+    assert (blind["energy_kwh"], blind["emitted_g"]) == (0.6, None)
+
+
+def test_against_a_baseline_of_zero_no_saving_is_promised():
+    """Ready at noon, when electricity is clean; decided two hours later, when it is not."""
+    series = forecast([0.0, 0.0, *[300.0] * 8])
+    record = plan_chunks(request(), Cuts(), series, now=NOON + 2 * HOUR).record()
+    assert record["baseline_intensity_g_per_kwh"] == 0.0
+    assert record["intensity_g_per_kwh"] == 300.0
+    assert record["promised_saving_percent"] is None
+    clean = plan_chunks(request(), Cuts(), forecast([0.0] * 8), now=NOON).record()
+    assert clean["promised_saving_percent"] == 0.0
+
+
+def test_a_saving_of_nothing_has_no_sign():
+    plan = plan_chunks(request(), Cuts(), forecast([0.1, *[0.3] * 9]), now=NOON + 7 * MINUTE)
+    assert plan.baseline is not None
+    dirtier = replace(plan.baseline, intensity_g_per_kwh=plan.intensity_g_per_kwh * (1 - 1e-9))
+    saving = replace(plan, baseline=dirtier).record()["promised_saving_percent"]
+    assert math.copysign(1.0, saving) == 1.0
+    assert saving == 0.0
 
 
 def test_less_than_the_saving_asked_for_runs_in_one_chunk_now():
@@ -126,7 +197,7 @@ def test_no_chunk_begins_before_the_earliest_start():
 def test_the_power_of_the_run_counts():
     """An hour at 900 W and one at 100 W: the first goes to the clean hour, the second may follow on a dirty one."""
     power = PowerProfile.parse("1h@900W, 1h@100W")
-    series = forecast([300.0, 100.0, 300.0, 300.0, 300.0, 300.0, 250.0, 300.0])
+    series = forecast([300.0, 100.0, 300.0, 300.0, 300.0, 300.0, 250.0, 300.0], kind=Kind.TYPICAL)
     plan = plan_chunks(request(), Cuts(power=power), series, now=NOON)
     assert hours(plan) == [(1, 2), (6, 7)]
     assert plan.intensity_g_per_kwh == pytest.approx(0.9 * 100 + 0.1 * 250)

@@ -85,3 +85,9 @@ def test_pieces_take_the_cheapest_slots_and_a_whole_run_the_best_in_a_row() -> N
     jobs = lwa.Jobs(np.array([0]), np.array([2]), np.array([6]))
     assert lwa.pieces(actual, actual.intensity, jobs) == pytest.approx(100.0 * (1 - 2.0 / 10.0))
     assert lwa.whole(actual, actual.intensity, jobs) == pytest.approx(100.0 * (1 - 4.0 / 10.0))
+
+
+def test_a_row_further_from_the_table_than_it_may_lie_says_so() -> None:
+    rows = [lwa.Row("gb", "nightly", "+-8.0h", 5, 10.0, got) for got in (10.15, 10.25, 9.75)]
+    assert [lwa.line(row).endswith("MISSED") for row in rows] == [False, True, True]
+    assert "10.000    10.250   +0.250" in lwa.line(rows[1])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pendulum
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +22,28 @@ def test_a_profile_is_written_as_text_as_pairs_or_as_mappings():
     )
     assert TRAINING == pairs == named == PowerProfile.parse(TRAINING)
     assert PowerProfile.parse("1h @ 1.2 kW").phases == ((HOUR, 1200.0),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[['10m', 50], ['2h', 300], ['15m', 80]]",
+        '[["10m", 50], ["2h", 300], ["15m", 80]]',
+        " [('10m', 50.0), ('2h', '300'), ('15m', 80)] ",
+        "[{'duration': '10m', 'watts': 50}, {'duration': '2h', 'watts': 300}, {'duration': '15m', 'watts': 80}]",
+    ],
+)
+def test_a_list_may_come_as_the_text_that_a_template_makes_of_it(text):
+    assert PowerProfile.parse(text) == TRAINING
+
+
+def test_lengths_of_pendulum_are_read_as_plain_ones():
+    assert PowerProfile.flat(pendulum.duration(hours=2), 300).energy_kwh == pytest.approx(0.6)
+    assert type(PowerProfile(((pendulum.duration(hours=2), 1.0),)).phases[0][0]) is timedelta
+    longer = PowerProfile.parse("1h@5W, 1h@6W").stretched(pendulum.duration(hours=3))
+    assert longer.phases == ((1.5 * HOUR, 5.0), (1.5 * HOUR, 6.0))
+    part = TRAINING.part(pendulum.duration(minutes=5), pendulum.duration(minutes=40))
+    assert part.phases == ((5 * MINUTE, 50.0), (30 * MINUTE, 300.0))
 
 
 def test_the_energy_of_a_run_is_that_of_its_phases():
@@ -66,6 +89,10 @@ def test_a_profile_is_read_back_from_its_text(phases):
         ([{"duration": "10m", "watt": 5}], "it must have duration and watts"),
         (["10m"], "phase 1: '10m' is none"),
         (7, "7 is no power profile"),
+        ("[['10m', 50]", "is no list of phases"),
+        ("[{[]: 1}]", "is no list of phases"),
+        ("[" * 5000, "is no list of phases"),
+        ("[['10m']]", "phase 1: ['10m'] is none"),
         ([[f"{i + 1}m", i] for i in range(MOST_PHASES + 1)], "101 phases are more than the 100"),
     ],
 )

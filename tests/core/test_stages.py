@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import combinations_with_replacement, pairwise
 
+import pendulum
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -202,6 +203,8 @@ def test_a_stage_that_its_forecast_does_not_cover_is_named():
         ({"duration": -HOUR}, "stage map: duration: .* longer than zero"),
         ({"duration": HOUR, "gap": -HOUR}, "stage map: gap: .* zero or longer"),
         ({"duration": HOUR, "watts": -1.0}, "stage map: power: "),
+        ({"duration": HOUR, "watts": "much"}, "stage map: power: .*'much' is no power"),
+        ({"duration": HOUR, "gap": "soon"}, "stage map: gap: 'soon' is no duration"),
         ({"power": PowerProfile.flat(HOUR), "watts": 5.0}, "stage map: watts: leave it out"),
         ({"duration": 2 * HOUR, "power": PowerProfile.flat(HOUR)}, "stage map: power: .*agree"),
     ],
@@ -209,6 +212,27 @@ def test_a_stage_that_its_forecast_does_not_cover_is_named():
 def test_a_stage_that_cannot_be_meant_is_refused_by_name_and_field(wrong, message):
     with pytest.raises(InvalidRequestError, match=message):
         Stage("map", **wrong)
+
+
+def test_a_stage_reads_texts_and_durations_of_pendulum():
+    forecast = hourly(5, 1, 4, 2, 2, 7, 1, 9)
+    plain = [
+        Stage("map", HOUR, forecast, watts=300.0),
+        Stage("reduce", HOUR, forecast, gap=30 * MINUTE, power=PowerProfile.parse("30m@50W, 30m@90W")),
+    ]
+    texts = [
+        Stage("map", "1h", forecast, watts="300"),
+        Stage("reduce", "PT1H", forecast, gap="30m", power="30m@50W, 30m@90W"),
+    ]
+    lengths = pendulum.duration(hours=1), pendulum.duration(minutes=30)
+    spans = [
+        Stage("map", lengths[0], forecast, watts=300.0),
+        Stage("reduce", None, forecast, gap=lengths[1], power=plain[1].power),
+    ]
+    assert texts == plain
+    assert plan_stages(plain) == plan_stages(texts) == plan_stages(spans)
+    assert tails(texts) == tails(spans) == (90 * MINUTE, timedelta(0))
+    assert {type(stage.gap) for stage in spans} == {timedelta}
 
 
 def test_a_chain_needs_stages_with_forecasts_and_moments_with_timezones():

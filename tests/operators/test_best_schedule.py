@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,7 +40,7 @@ def hour() -> datetime:
 @pytest.fixture(autouse=True)
 def connections(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hour: datetime) -> None:
     """Connect a series with valleys, one that is flat, one that is absent, and one that says nothing of the future."""
-    series = {"valleys": VALLEYS, "flat": [300] * 16, "short": [300, 300]}
+    series = {"valleys": VALLEYS, "flat": [300] * 16, "short": [300, 300], "comb": [400, 100] * 8}
     for name, values in series.items():
         rows = [f"{(hour + index * HOUR).isoformat()},{value}" for index, value in enumerate(values)]
         (tmp_path / f"{name}.csv").write_text("\n".join(["timestamp,intensity", *rows]))
@@ -170,6 +175,119 @@ def test_fields_may_be_texts_as_params_and_templates_give_them() -> None:
     assert set(texts) | {"location", "duration", "max_delay", "carbon_conn_id", "on_outage"} == fields
 
 
+def test_a_profile_from_dag_params_is_what_it_is_in_the_dag() -> None:
+    """A template that is not rendered as a native object makes a text of the list."""
+    from airflow.sdk import DAG
+
+    from airflow_carbon import BestScheduleOperator
+
+    with DAG("a_dag", schedule=None):
+        one = BestScheduleOperator(
+            task_id="plan",
+            location="zone:DE",
+            power="{{ params.power }}",
+            max_delay="{{ params.max_delay }}",
+            carbon_conn_id="valleys",
+        )
+    context = task_context()
+    one.render_template_fields({**context, "params": {"power": [["1h", 50], ["2h", 300]], "max_delay": "11h"}})
+    assert isinstance(one.power, str)
+    assert len(one.execute(context)) == 2
+    assert context["ti"].xcoms["carbon_decision"]["power"] == "3600s@50.0W, 7200s@300.0W"
+
+
+@pytest.mark.parametrize("empty", ["", "None", None])
+def test_what_is_left_empty_is_as_if_left_out(empty: str | None) -> None:
+    names = ("min_chunk", "resume_overhead", "min_saving_percent")
+    assert len(planned(**dict.fromkeys(names, empty))[0]) == 2
+    # The least chunk is then a quarter of an hour: a shorter run is not cut.
+    valleys_of_ten_minutes = {"duration": "25m", "max_chunks": 2, "min_saving_percent": 0}
+    assert len(planned(**valleys_of_ten_minutes, min_chunk=empty)[0]) == 1
+    (chunk,), record = planned(carbon_conn_id="flat", min_saving_percent=empty)
+    assert chunk["count"] == 1
+    assert record["overhead_seconds"] == 0.0
+
+
+@pytest.mark.parametrize("empty", ["", "None", None])
+def test_no_number_of_chunks_is_any_number(empty: str | None) -> None:
+    asked = {"carbon_conn_id": "comb", "duration": "6h", "max_delay": "9h"}
+    assert len(planned(**asked)[0]) == 4
+    assert len(planned(**asked, max_chunks=empty)[0]) >= 6
+
+
+@pytest.mark.parametrize("conn", ["valleys", "short", "gone"])
+@pytest.mark.parametrize("mode", ["enforce", "off"])
+@pytest.mark.parametrize("watts", [-1, "-0.5", "nan", "inf", True])
+def test_an_impossible_power_of_the_resume_is_refused_whatever_is_known(conn: str, mode: str, watts: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="resume_watts"):
+        planned(duration=None, power="3h@300W", resume_watts=watts, carbon_conn_id=conn, carbon_mode=mode)
+
+
+def test_the_record_tells_the_power_of_an_even_run_too() -> None:
+    _, record = planned(duration=None, power="3h@300W", resume_overhead="30m")
+    assert record["power"] == "10800s@300.0W"
+    assert record["energy_kwh"] == pytest.approx(1.05)
+    assert record["emitted_g"] == pytest.approx(0.9 * record["intensity_g_per_kwh"], abs=0.01)
+    _, off = planned(duration=None, power="3h@300W", carbon_mode="off")
+    assert (off["power"], off["energy_kwh"], off["emitted_g"]) == ("10800s@300.0W", 0.9, None)
+    _, unknown = planned()
+    assert [unknown[name] for name in ("power", "energy_kwh", "emitted_g")] == [None] * 3
+
+
+def test_the_record_of_a_plan_tells_of_no_start_of_work() -> None:
+    """That comes with the first chunk, and the wait before it tells of it."""
+    for mode in ("enforce", "shadow", "off"):
+        _, record = planned(carbon_mode=mode)
+        assert not {"started_at", "start_overrun_seconds"} & set(record)
+
+
+@pytest.mark.parametrize(
+    "damage", [{"duration_seconds": 1e300}, {"duration_seconds": "long"}, {"margin_seconds": 1e99}]
+)
+def test_a_damaged_promise_is_made_anew(damage: dict[str, Any]) -> None:
+    store = StateStore()
+    _, first = planned(task_context(store=store))
+    store.values["carbon_wait"].update(damage)
+    chunks, second = planned(task_context(store=store))
+    assert len(chunks) == 2
+    assert second["decision_id"] != first["decision_id"]
+
+
+def test_a_source_that_hangs_is_not_waited_for_past_the_latest_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__CARBON__START_MARGIN", "0s")
+    # It takes up connections, and says nothing.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        silence = {"conn_type": "carbon_aware_sdk", "host": host, "extra": {"signal": "average"}}
+        monkeypatch.setenv("AIRFLOW_CONN_SILENT", json.dumps(silence))
+        (chunk,), record = planned(location="azure:uksouth", carbon_conn_id="silent", max_delay="3s")
+    assert chunk["count"] == 1
+    assert re.search(r"no answer within [123] s", record["reason"])
+
+
+OFF = """
+import json
+from fakes.task_context import task_context
+from airflow_carbon import BestScheduleOperator
+
+context = task_context()
+plan = BestScheduleOperator(task_id="plan", location="zone:DE", power="1h@5W, 2h@9W", max_delay="8h", carbon_mode="off")
+assert len(plan.execute(context)) == 1
+print(json.dumps(sorted({"numpy", "httpx"} & set(sys.modules) - before)))
+"""
+
+
+def test_a_run_that_may_not_be_delayed_imports_neither_numpy_nor_httpx(repository: Path) -> None:
+    """Each costs as much CPU as the start of the task itself; what Airflow's own runner loads is not counted."""
+    code = "import sys, airflow.sdk.execution_time.task_runner; before = set(sys.modules)\n" + OFF
+    environment = {**os.environ, "PYTHONPATH": str(repository / "tests")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment, cwd=repository
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
 def test_too_little_saving_gives_one_chunk_now() -> None:
     before = datetime.now(UTC)
     (chunk,), record = planned(min_saving_percent=99)
@@ -271,11 +389,13 @@ def test_retries_are_two_unless_the_dag_says_otherwise() -> None:
         ({"duration": None, "power": "1h"}, "power: phase 1"),
         ({"max_delay": None}, "deadline, max_delay"),
         ({"deadline": "30m"}, r"deadline.*cannot be met"),
+        ({"deadline": "5h", "tail": "2h1m"}, r"deadline.*a run of 3 h .*with a tail of 2 h 1 min behind it"),
         ({"deadline": "2026-11-23T06:00:00"}, r"deadline.*timezone"),
         ({"earliest_start": "20h"}, "earliest_start"),
         ({"max_chunks": 0}, "max_chunks: 0 must be 1 or larger"),
         ({"max_chunks": "many"}, "max_chunks.*whole number"),
         ({"max_chunks": 2.5}, "max_chunks.*whole number"),
+        ({"max_chunks": True}, "max_chunks: True must be a whole number"),
         ({"min_chunk": "-5m"}, "min_chunk"),
         ({"resume_overhead": "soon"}, "resume_overhead"),
         ({"resume_watts": 100}, "resume_watts"),
@@ -363,6 +483,19 @@ def test_a_chunk_that_dies_goes_on_from_its_last_checkpoint_and_does_nothing_twi
     assert example("fit")(file, 40)["epoch"] == 40
     assert example("fit")(file, 10)["epoch"] == 40
     assert file.stat().st_mtime_ns == written
+
+
+def test_a_run_that_is_cleared_after_its_end_trains_nothing_and_the_examples_page_says_so(
+    example: Callable[[str], Any], tmp_path: Path
+) -> None:
+    again = [example("checkpoint")({"folder": str(tmp_path)}, "a_run") for _ in range(2)]
+    example("fit")(again[0], 20)
+    written = again[0].stat().st_mtime_ns
+    assert example("fit")(again[1], 20)["epoch"] == 20
+    assert again[1].stat().st_mtime_ns == written
+    page = " ".join(example("__doc__").split())
+    assert "Clearing a run that has ended trains nothing" in page
+    assert "It is a demonstration; do not copy it" in page
 
 
 def test_checkpoints_of_two_runs_do_not_meet(example: Callable[[str], Any], tmp_path: Path) -> None:

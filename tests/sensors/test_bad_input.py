@@ -24,6 +24,7 @@ MARGIN = timedelta(minutes=5)
 
 def test_optional_fields_that_a_template_leaves_empty_are_not_given() -> None:
     empty = {"deadline": "None", "earliest_start": "", "carbon_mode": "None", "carbon_conn_id": ""}
+    empty |= {"min_saving_percent": "", "tail": "None", "power": ""}
     assert moments(deferral(sensor(**empty), task_context()).trigger)["latest_start"]
 
 
@@ -47,6 +48,14 @@ def test_a_series_that_is_malformed_fails_the_task_with_its_line() -> None:
         ({"tail": "1h"}, "tail: it is kept off the deadline, and there is none"),
         ({"tail": "long", "deadline": "20h"}, "tail: 'long' is no duration"),
         ({"tail": "20h", "deadline": "20h"}, "deadline.*cannot be met"),
+        (
+            {"tail": "1h30m", "deadline": "2h"},
+            "a run of 1 h that starts at .*, with a tail of 1 h 30 min behind it, ends at .* or a shorter tail",
+        ),
+        (
+            {"deadline": "30m"},
+            "a run of 1 h that starts at [^ ]* ends at [^ ]* allow a later deadline or a shorter dur",
+        ),
         ({"max_delay": None}, "deadline, max_delay"),
         ({"max_delay": "soon"}, "max_delay"),
         ({"deadline": "2026-11-23T06:00:00"}, "deadline.*timezone"),

@@ -60,7 +60,37 @@ def test_a_start_that_has_gone_by_runs_at_once_and_says_how_late_it_is() -> None
     assert {name: record[name] for name in planned} == planned
     assert 3600 <= record["late_seconds"] < 3660
     assert record["in_time"] is True
-    assert "gone by" in record["reason"]
+    assert record["reason"] == "started 1 h late"
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_wake_up_some_seconds_after_the_start_is_the_start(deferrable: bool) -> None:
+    """A rescheduled task comes back when the scheduler finds it, not on the second."""
+    one = sensor(window(-timedelta(seconds=3), HOUR), deferrable=deferrable)
+    assert one.execute(task_context())["reason"] == "started as planned"
+    assert one.execute_complete(task_context())["reason"] == "started as planned"
+
+
+@pytest.mark.parametrize(("late", "words"), [(5 * HOUR, "5 h"), (3 * MINUTE, "3 min"), (26 * HOUR, "1 d 2 h")])
+def test_a_wake_up_long_after_the_start_says_how_late_it_is(late: timedelta, words: str) -> None:
+    one = sensor(window(-late, HOUR))
+    for record in (one.execute(task_context()), one.execute_complete(task_context())):
+        assert record["reason"] == f"started {words} late"
+        assert record["late_seconds"] >= late.total_seconds()
+
+
+def test_a_start_is_missed_as_soon_as_that_of_any_other_wait() -> None:
+    from airflow_carbon.core import wait
+    from airflow_carbon.sensors import planned_window
+
+    assert planned_window.MISSED == wait.MISSED
+
+
+def test_a_latest_start_before_the_planned_one_is_kept_and_makes_nothing_late() -> None:
+    record = sensor(window(3 * HOUR, -5 * MINUTE)).execute(task_context())
+    assert record["late_seconds"] == 0.0
+    assert record["reason"] == "started as planned"
+    assert record["in_time"] is False
 
 
 def test_a_start_after_the_limit_is_not_in_time() -> None:
