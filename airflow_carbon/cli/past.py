@@ -18,9 +18,7 @@ from airflow_carbon.core.location import Location
 from airflow_carbon.core.moment import in_words
 from airflow_carbon.core.units import Kind
 from airflow_carbon.exceptions import InvalidForecastError, InvalidRequestError, SourceUnavailableError
-from airflow_carbon.sources.intensity_csv import INTENSITY_COLUMNS
-from airflow_carbon.sources.intensity_csv import TIME_COLUMNS
-from airflow_carbon.sources.intensity_csv import parse
+from airflow_carbon.sources.intensity_csv import INTENSITY_COLUMNS, TIME_COLUMNS, parse
 
 if TYPE_CHECKING:
     from argparse import Namespace
