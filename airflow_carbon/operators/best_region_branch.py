@@ -47,7 +47,7 @@ class BestRegionBranchOperator(BaseBranchOperator, BestRegionOperator):
 
         :raises InvalidRequestError: if a region has no branch; found before anything is asked.
         """
-        from airflow_carbon.operators.placing import names_of
+        from airflow_carbon.operators.rendered import names_of
 
         if not isinstance(self.branches, Mapping) or not self.branches:
             raise InvalidRequestError(f"branches: {self.branches!r} must map each region to a task id")
