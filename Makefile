@@ -31,7 +31,7 @@ airflow: install ## leave a real Airflow running with the examples; Ctrl-C stops
 	$(BIN)/airflow carbon demo --stay
 
 test: install ## all tests, the end-to-end ones on a real Airflow too
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 test-fast: install ## the tests that need no Airflow
 	$(BIN)/python -m pytest -n $(WORKERS) -m 'not airflow and not e2e'

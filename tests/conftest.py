@@ -8,6 +8,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 # Kept alive by this name; removed with it at the end of the process.
 _HOME = tempfile.TemporaryDirectory(prefix="airflow-carbon-tests-", ignore_cleanup_errors=True)
@@ -27,6 +28,25 @@ os.environ.update(
 # A busy machine is no failure: examples have no deadline of their own.
 hypothesis.settings.register_profile("carbon", deadline=None)
 hypothesis.settings.load_profile("carbon")
+
+
+#: Files whose tests share something dear, or what two at once would spoil: an Airflow, a database, a folder.
+TOGETHER = ("tests/e2e/", "tests/ledger/", "tests/impact_framework/", "tests/cli/test_doctor.py")
+
+
+class Together(LoadScopeScheduling):
+    """Give a worker each test alone, but those of :data:`TOGETHER` to one worker each: two Airflows would starve.
+
+    The groups of ``--dist loadgroup`` stand in a test's id, which pytest 9.2 lets no plugin change any more.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((begin for begin in TOGETHER if nodeid.startswith(begin)), nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Together:
+    """Say who runs which test, where ``-n`` asks for several workers."""
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session")

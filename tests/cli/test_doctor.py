@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-# One database for all of them, also where tests run in several processes.
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("doctor")]
+pytestmark = pytest.mark.airflow
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,10 @@ SHORT_WAITS = {"AIRFLOW__CARBON__START_MARGIN": "40s", "AIRFLOW__CARBON__MIN_DEF
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what lies here, and keep it in one process of pytest-xdist: two Airflows at once would starve each other."""
+    """Mark what lies here."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.e2e)
-            item.add_marker(pytest.mark.xdist_group("airflow"))
 
 
 @pytest.fixture(scope="session")

@@ -52,14 +52,14 @@ def runs(api: AirflowApi, grid: GridServer) -> dict[str, str]:
     connect(api, "wt", "watttime", grid.base("wt"), login=grid.wt_user, password=grid.wt_password)
     ready = datetime.now(UTC)
     # Far enough that all wait and each has logged its plan by then, on a machine that is busy with other tests too.
-    full = ready.replace(second=0, microsecond=0) + 5 * MINUTE
+    full = ready.replace(second=0, microsecond=0) + 4 * MINUTE
     # The clean minute of the first source comes a minute before that of the second.
     grid.series |= {
         "GB": lambda moment: 100.0 if full <= moment < full + MINUTE else 300.0,
         "DE": Steps(full, MINUTE, (300.0, 60.0, 300.0)),
         "CAISO_NORTH": Steps(full, MINUTE, (300.0, 60.0, 300.0)),
     }
-    started = {name: api.trigger("waits", {**conf, "max_delay": "420s"}) for name, conf in SCENARIOS.items()}
+    started = {name: api.trigger("waits", {**conf, "max_delay": "360s"}) for name, conf in SCENARIOS.items()}
     for name, run in started.items():
         api.wait_for_task("waits", run, "wait", states={"deferred"}, timeout=200)
         planned = lambda run=run: "cleaner than now" in api.log("waits", run, "wait") or None  # noqa: E731
