@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo airflow test test-fast test-e2e lint format bench lock wheel env clean
+.PHONY: help install demo airflow test test-fast test-e2e lint format bench if-run lock wheel env clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -52,6 +52,9 @@ format: install ## let ruff put the code in order
 bench: install ## print every figure that the README states
 	for file in $$(grep -l "^def main" benchmarks/*.py); do echo "== $$file" && $(BIN)/python "$$file" || exit 1; done
 
+if-run: install ## install Impact Framework into .if, to compare manifests with it; needs Node.js
+	$(BIN)/python tools/impact_framework.py
+
 lock: install ## pin anew what pyproject.toml asks for; remove constraints.txt first to take all the newest
 	$(PIP) install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-annotate --no-header \
@@ -78,5 +81,5 @@ endef
 export FILL_SECRETS
 
 clean: ## remove the environment and everything that was built
-	rm -rf $(VENV) dist build .airflow .demo .artefacts .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .if dist build .airflow .demo .artefacts .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from airflow_carbon.operators.best_region_branch import BestRegionBranchOperator as BestRegionBranchOperator
     from airflow_carbon.operators.best_schedule import BestScheduleOperator as BestScheduleOperator
     from airflow_carbon.operators.place_fleet import PlaceFleetOperator as PlaceFleetOperator
+    from airflow_carbon.operators.sci_report import SciReportOperator as SciReportOperator
     from airflow_carbon.sensors.carbon_aware import CarbonAwareSensor as CarbonAwareSensor
     from airflow_carbon.sensors.planned_window import PlannedWindowSensor as PlannedWindowSensor
 
@@ -24,6 +25,7 @@ _HOME = {
     "PlaceFleetOperator": "airflow_carbon.operators.place_fleet",
     "PlannedWindowSensor": "airflow_carbon.sensors.planned_window",
     "SciHook": "airflow_carbon.hooks.sci",
+    "SciReportOperator": "airflow_carbon.operators.sci_report",
 }
 __all__ = ["__version__", *_HOME]
 

@@ -47,6 +47,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_carbon.operators.best_region_branch",
                     "airflow_carbon.operators.best_schedule",
                     "airflow_carbon.operators.place_fleet",
+                    "airflow_carbon.operators.sci_report",
                 ],
             }
         ],
@@ -83,6 +84,24 @@ def get_provider_info() -> dict[str, Any]:
                         "may name; empty for none.",
                         "",
                         "my_company.grid",
+                    ),
+                    "ledger_conn_id": _option(
+                        "Connection (postgres or sqlite) of the ledger of emissions and decisions; empty for a SQLite "
+                        "file, ledger.db in state_dir.",
+                        "",
+                        "carbon_ledger",
+                    ),
+                    "counter_url": _option(
+                        "Collector that `airflow carbon counter push` sends the counter's sums to, and nothing else; "
+                        "empty: nothing is ever sent.",
+                        "",
+                        "https://carbon.example/counter",
+                    ),
+                    "record_every_task": _option(
+                        "True: a listener records when every task worked. On Airflow 3.3 any listener makes each DAG "
+                        "that uses end_from_trigger=True an import error.",
+                        "False",
+                        "True",
                     ),
                     "state_dir": _option(
                         "Where this host keeps what outlives a process; empty for AIRFLOW_HOME/carbon.", ""

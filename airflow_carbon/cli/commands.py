@@ -5,7 +5,7 @@ Airflow imports this file on every call of ``airflow``, so it imports nothing th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,22 @@ class Command:
     func: str
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Declare commands that share their first word.
+
+    :param name: that word.
+    :param help: what they are for, in a few words.
+    :param description: the same in a sentence or two.
+    :param commands: in the order of the help.
+    """
+
+    name: str
+    help: str
+    description: str
+    commands: tuple[Command | Group, ...]
+
+
 def _argument(*flags: str, **kwargs: Any) -> Argument:
     return Argument(flags, kwargs)
 
@@ -75,7 +91,7 @@ _REPLAY = _argument("--replay", action="store_true", help="take the file of --cs
 _NOW = _argument("--now", metavar="MOMENT", help="look from this moment instead of the clock's, with its timezone")
 _JSON = _argument("--json", action="store_true", help="print one JSON document and nothing else")
 
-COMMANDS = (
+COMMANDS: tuple[Command | Group, ...] = (
     Command(
         "window",
         "When to run",
@@ -242,6 +258,27 @@ COMMANDS = (
         ),
         "airflow_carbon.cli.backtest.run",
     ),
+    Group(
+        "sci",
+        "Software Carbon Intensity",
+        "Emissions per unit of work (ISO/IEC 21031:2024), in manifests of Impact Framework.",
+        (
+            Command(
+                "run",
+                "Compute a manifest",
+                "Compute the outputs and aggregates of an Impact Framework manifest, and the SCI to report. Without "
+                "--output the manifest with its outputs is printed.",
+                (
+                    _argument("manifest", metavar="MANIFEST", help="a YAML file"),
+                    _argument("-o", "--output", metavar="FILE", help="write the outputs here; show the SCIs alone"),
+                    _argument(
+                        "--json", action="store_true", help="print the manifest with its outputs as JSON instead"
+                    ),
+                ),
+                "airflow_carbon.cli.sci.run",
+            ),
+        ),
+    ),
     Command(
         "doctor",
         "Check this installation",
@@ -269,26 +306,46 @@ COMMANDS = (
 )
 
 
+def single_commands(declared: tuple[Command | Group, ...] = COMMANDS) -> Iterator[Command]:
+    """Give every command, those of groups too."""
+    for one in declared:
+        if isinstance(one, Group):
+            yield from single_commands(one.commands)
+        else:
+            yield one
+
+
 def airflow_commands() -> list[Any]:
     """Give the group ``airflow carbon``, as Airflow's provider metadata names it under ``cli``."""
-    from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
-
     return [
-        GroupCommand(
-            name="carbon",
-            help="Run tasks when and where electricity is cleanest",
-            subcommands=[
-                ActionCommand(
-                    name=command.name,
-                    help=command.help,
-                    description=command.description,
-                    func=_under_airflow(command),
-                    args=[Arg(flags=argument.flags, **argument.kwargs) for argument in command.args],
-                )
-                for command in COMMANDS
-            ],
+        _airflow_command(
+            Group(
+                "carbon",
+                "Run tasks when and where electricity is cleanest",
+                "Run work when and where electricity is cleanest.",
+                COMMANDS,
+            )
         )
     ]
+
+
+def _airflow_command(declared: Command | Group) -> Any:
+    from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
+
+    if isinstance(declared, Group):
+        return GroupCommand(
+            name=declared.name,
+            help=declared.help,
+            description=declared.description,
+            subcommands=[_airflow_command(one) for one in declared.commands],
+        )
+    return ActionCommand(
+        name=declared.name,
+        help=declared.help,
+        description=declared.description,
+        func=_under_airflow(declared),
+        args=[Arg(flags=argument.flags, **argument.kwargs) for argument in declared.args],
+    )
 
 
 def _under_airflow(command: Command) -> Callable[[Namespace], None]:

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from airflow_carbon import __version__
-from airflow_carbon.cli.commands import COMMANDS, Command
+from airflow_carbon.cli.commands import COMMANDS, Command, Group
 from airflow_carbon.exceptions import CarbonError
 
 #: Exit statuses beside a command's own: what was asked cannot be done; as shells have them, a closed pipe and Ctrl-C.
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         f" {word}" if _SOUTHERN_POINT.fullmatch(word) else word for word in (sys.argv[1:] if argv is None else argv)
     ]
     args = _parser(_meant(words)).parse_args(words)
-    return run_command(next(command for command in COMMANDS if command.name == args.command), args)
+    return run_command(args.declared, args)
 
 
 def run_command(command: Command, args: argparse.Namespace) -> int:
@@ -68,28 +68,43 @@ def run_command(command: Command, args: argparse.Namespace) -> int:
     return status
 
 
-def _parser(hint: str) -> argparse.ArgumentParser:
+def _parser(hint: str) -> _Parser:
     parser = _Parser(prog="airflow-carbon", description="Run work when and where electricity is cleanest.")
     parser.hint = hint
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        own = commands.add_parser(command.name, help=command.help, description=command.description)
-        own.hint = hint
-        for argument in command.args:
-            own.add_argument(*argument.flags, **argument.kwargs)
+    _declare(parser, COMMANDS, hint)
     return parser
+
+
+def _declare(parser: _Parser, declared: Sequence[Command | Group], hint: str) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for one in declared:
+        own = commands.add_parser(one.name, help=one.help, description=one.description)
+        own.hint = hint
+        if isinstance(one, Group):
+            _declare(own, one.commands, hint)
+            continue
+        own.set_defaults(declared=one)
+        for argument in one.args:
+            own.add_argument(*argument.flags, **argument.kwargs)
 
 
 def _meant(words: Sequence[str]) -> str:
     """Find the command or option nearest to the first one that does not exist."""
-    command = next((word for word in words if not word.startswith("-")), None)
-    known = {one.name: one for one in COMMANDS}
-    if command is None:
-        return ""
-    if command not in known:
-        return _nearest(command, list(known))
-    options = ["--help", *(flag for one in known[command].args for flag in one.flags if flag.startswith("--"))]
+    named, declared = (word for word in words if not word.startswith("-")), COMMANDS
+    for word in named:
+        known = {one.name: one for one in declared}
+        if word not in known:
+            return _nearest(word, list(known))
+        found = known[word]
+        if isinstance(found, Command):
+            return _meant_option(words, found)
+        declared = found.commands
+    return ""
+
+
+def _meant_option(words: Sequence[str], command: Command) -> str:
+    options = ["--help", *(flag for one in command.args for flag in one.flags if flag.startswith("--"))]
     given = (word.partition("=")[0] for word in words if word.startswith("--") and word != "--")
     wrong = next((word for word in given if not any(option.startswith(word) for option in options)), None)
     return "" if wrong is None else _nearest(wrong, options)

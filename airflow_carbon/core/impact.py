@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_carbon.core.amount import amount
+from airflow_carbon.core.load import Arrangement, Load, Piece
 from airflow_carbon.core.moment import parse_moment
 from airflow_carbon.core.units import Accounting, Kind, Signal
 from airflow_carbon.exceptions import InvalidRequestError
 
 if TYPE_CHECKING:
     from airflow_carbon.core.forecast import Forecast
-
-SHIFTS = tuple(timedelta(hours=hours) for hours in (3, 6, 9, 12, 15))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,11 @@ class Impact:
     :param home_zone: the grid zone of its baseline.
     :param intensity_g_per_kwh: mean intensity while it ran [gCO2eq/kWh].
     :param baseline_intensity_g_per_kwh: mean intensity of the baseline [gCO2eq/kWh].
-    :param energy_kwh: energy of the run [kWh]; None where not known.
+    :param energy_kwh: energy of the run that moves with it [kWh]; None where not known.
     :param kind: how the intensities of the run came about.
     :param baseline_kind: the same of the baseline.
+    :param waiting_g: what hardware emitted that was reserved while the run waited [gCO2eq]; the baseline, which does
+        not wait, has none of it.
     """
 
     zone: str
@@ -47,11 +49,12 @@ class Impact:
     baseline_kind: Kind
     source: str = ""
     baseline_source: str = ""
+    waiting_g: float = 0.0
 
     @property
     def emitted_g(self) -> float | None:
-        """What the run emitted [gCO2eq]."""
-        return None if self.energy_kwh is None else self.energy_kwh * self.intensity_g_per_kwh
+        """What the run emitted, with what was drawn while it waited [gCO2eq]."""
+        return None if self.energy_kwh is None else self.energy_kwh * self.intensity_g_per_kwh + self.waiting_g
 
     @property
     def baseline_g(self) -> float | None:
@@ -61,19 +64,20 @@ class Impact:
     @property
     def reduction_g(self) -> float | None:
         """Baseline less emitted [gCO2eq]; negative where the run did worse."""
-        return None if self.energy_kwh is None else self.energy_kwh * self.reduction_g_per_kwh
+        return None if self.energy_kwh is None else self.energy_kwh * self.reduction_g_per_kwh - self.waiting_g
 
     @property
     def reduction_g_per_kwh(self) -> float:
-        """The same for each kWh [gCO2eq/kWh]."""
+        """Reduction of the intensity alone [gCO2eq/kWh]."""
         return self.baseline_intensity_g_per_kwh - self.intensity_g_per_kwh
 
     @property
     def reduction_percent(self) -> float | None:
-        """The same as a share of the baseline [%]; None where the baseline is zero."""
-        if not self.baseline_intensity_g_per_kwh:
-            return None
-        return 100.0 * self.reduction_g_per_kwh / self.baseline_intensity_g_per_kwh
+        """The reduction as a share of the baseline [%]; None where the baseline is zero."""
+        reduction, baseline = self.reduction_g, self.baseline_g
+        if not self.energy_kwh or reduction is None or baseline is None:
+            reduction, baseline = self.reduction_g_per_kwh, self.baseline_intensity_g_per_kwh
+        return 100.0 * reduction / baseline if baseline else None
 
     @property
     def reduction_label(self) -> str:
@@ -97,6 +101,7 @@ class Impact:
             "baseline_intensity_g_per_kwh": self.baseline_intensity_g_per_kwh,
             "energy_kwh": self.energy_kwh,
             "emitted_g": self.emitted_g,
+            "waiting_g": None if self.energy_kwh is None else self.waiting_g,
             "baseline_g": self.baseline_g,
             "reduction_g": self.reduction_g,
             "reduction_g_per_kwh": self.reduction_g_per_kwh,
@@ -110,21 +115,6 @@ class Impact:
             "baseline_source": self.baseline_source,
             "measured": self.measured,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Counterfactual:
-    """Hold what the same run would have emitted, had it started later (or earlier) by ``shift``.
-
-    :param intensity_g_per_kwh: mean intensity then [gCO2eq/kWh]; None where the series does not reach it.
-    :param emitted_g: emissions then [gCO2eq]; None where the intensity or the energy is not known.
-    """
-
-    shift: timedelta
-    start: datetime
-    end: datetime
-    intensity_g_per_kwh: float | None
-    emitted_g: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,54 +165,60 @@ def impact(
         number, or signal or accounting of the two series differ.
     :raises InvalidForecastError: if a series does not cover its run.
     """
-    began, ended, ready = parse_moment(start, "start"), parse_moment(end, "end"), parse_moment(ready_at, "ready_at")
-    _check(began, ended, energy_kwh)
-    home = series if home is None else home
-    if not series.comparable_with(home):
-        raise InvalidRequestError(
-            f"home: the run's intensities are {series.signal} ({series.accounting}), its baseline's are {home.signal} "
-            f"({home.accounting}); a reduction needs both of one sort"
-        )
-    return Impact(
-        zone=series.zone,
-        home_zone=home.zone,
-        start=began,
-        end=ended,
-        ready_at=ready,
-        intensity_g_per_kwh=series.mean(began, ended),
-        baseline_intensity_g_per_kwh=home.mean(ready, ready + (ended - began)),
-        energy_kwh=energy_kwh,
-        signal=series.signal,
-        accounting=series.accounting,
-        kind=series.kind,
-        baseline_kind=home.kind,
-        source=series.source,
-        baseline_source=home.source,
-    )
+    return impact_of(Load((Piece(start, end, energy_kwh),)), series, ready_at=ready_at, home=home)
 
 
-def counterfactuals(
-    series: Forecast,
+def impact_of(
+    load: Load,
+    where: Forecast | Mapping[str, Forecast],
     *,
-    start: datetime,
-    end: datetime,
-    energy_kwh: float | None = None,
-    shifts: Sequence[timedelta] = SHIFTS,
-) -> list[Counterfactual]:
-    """Tell what the same run would have emitted at other times; where, is a matter of whose series is given.
+    ready_at: datetime,
+    home: Forecast | None = None,
+    arrangement: Arrangement = Arrangement.AS_IT_RAN,
+    waiting_g: float = 0.0,
+) -> Impact:
+    """Compare a load with the same one at home, started when it was first ready.
 
-    :param energy_kwh: energy of the run [kWh]; None where not known.
-    :raises InvalidRequestError: if a moment is naive, the end does not follow the start, or the energy is wrong.
+    :param load: the energy of the run that moves with it: on always-on hardware the dynamic part alone.
+    :param where: intensities where it ran: one series, or one for each location.
+    :param home: intensities of the home region; where there is one series alone, it serves by default.
+    :param arrangement: how the baseline's pieces lie to each other.
+    :param waiting_g: what hardware emitted that was reserved while the run waited [gCO2eq].
+    :raises InvalidRequestError: if there are several series and no home, or signal or accounting differ.
+    :raises InvalidForecastError: if a series does not cover its run.
     """
-    began, ended = parse_moment(start, "start"), parse_moment(end, "end")
-    _check(began, ended, energy_kwh)
-    rows = []
-    for shift in shifts:
-        at, until = began + shift, ended + shift
-        mean = series.mean(at, until) if series.covers(at, until) else None
-        emitted = None if mean is None or energy_kwh is None else mean * energy_kwh
-        rows.append(Counterfactual(shift, at, until, mean, emitted))
-    return rows
+    amount(waiting_g, "waiting_g", "gCO2eq")
+    ready, mean = parse_moment(ready_at, "ready_at"), load.mean_g_per_kwh(where)
+    used = {one.location for one in load.pieces}
+    there = [where[name] for name in sorted(used)] if isinstance(where, Mapping) else [where]
+    if home is None and len(there) > 1:
+        raise InvalidRequestError(f"home: the run has {len(there)} locations; say which one its baseline runs in")
+    home = there[0] if home is None else home
+    for series in there:
+        if not series.comparable_with(home):
+            raise InvalidRequestError(
+                f"home: the run's intensities are {series.signal} ({series.accounting}), its baseline's are "
+                f"{home.signal} ({home.accounting}); a reduction needs both of one sort"
+            )
+    baseline = load.started(ready, arrangement)
+    return Impact(
+        zone=_listed(series.zone for series in there),
+        home_zone=home.zone,
+        start=load.start,
+        end=load.end,
+        ready_at=ready,
+        intensity_g_per_kwh=mean,
+        baseline_intensity_g_per_kwh=baseline.mean_g_per_kwh(home),
+        energy_kwh=load.energy_kwh,
+        signal=home.signal,
+        accounting=home.accounting,
+        # What stands on one estimate is an estimate.
+        kind=next((series.kind for series in there if series.kind is not Kind.MEASURED), there[0].kind),
+        baseline_kind=home.kind,
+        source=_listed(series.source for series in there),
+        baseline_source=home.source,
+        waiting_g=waiting_g,
+    )
 
 
 def total(impacts: Iterable[Impact]) -> Total:
@@ -250,10 +246,5 @@ def total(impacts: Iterable[Impact]) -> Total:
     )
 
 
-def _check(start: datetime, end: datetime, energy_kwh: float | None) -> None:
-    if end <= start:
-        raise InvalidRequestError(f"end: {end.isoformat()} must be later than the start, {start.isoformat()}")
-    if energy_kwh is not None and not (
-        isinstance(energy_kwh, int | float) and not isinstance(energy_kwh, bool) and 0.0 <= energy_kwh < math.inf
-    ):
-        raise InvalidRequestError(f"energy_kwh: {energy_kwh!r} must be a number, zero or larger [kWh], or None")
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(word for word in words if word))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from airflow_carbon.core.amount import amount
 from airflow_carbon.core.moment import parse_duration
 from airflow_carbon.exceptions import InvalidRequestError
 
@@ -20,10 +20,10 @@ def sci(*, energy_kwh: float, intensity_g_per_kwh: float, embodied_g: float, fun
     :param functional_units: R, how many units of work were done [1]; larger than zero.
     :raises InvalidRequestError: naming the field that is no number, not finite, negative, or a zero R.
     """
-    energy = _amount(energy_kwh, "energy_kwh", "kWh")
-    intensity = _amount(intensity_g_per_kwh, "intensity_g_per_kwh", "gCO2eq/kWh")
-    embodied = _amount(embodied_g, "embodied_g", "gCO2eq")
-    units = _amount(functional_units, "functional_units", "1")
+    energy = amount(energy_kwh, "energy_kwh", "kWh")
+    intensity = amount(intensity_g_per_kwh, "intensity_g_per_kwh", "gCO2eq/kWh")
+    embodied = amount(embodied_g, "embodied_g", "gCO2eq")
+    units = amount(functional_units, "functional_units", "1")
     if units == 0.0:
         raise InvalidRequestError("functional_units: R is 0; emissions per unit need more than zero units of work done")
     return (energy * intensity + embodied) / units
@@ -40,8 +40,8 @@ def embodied_share_g(
     :param resource_share: RS, the share of its resources that was reserved [1], in 0..1.
     :raises InvalidRequestError: naming the field that is no number, negative, or outside its range.
     """
-    embodied = _amount(total_embodied_g, "total_embodied_g", "gCO2eq")
-    share = _amount(resource_share, "resource_share", "1")
+    embodied = amount(total_embodied_g, "total_embodied_g", "gCO2eq")
+    share = amount(resource_share, "resource_share", "1")
     if share > 1.0:
         raise InvalidRequestError(f"resource_share: {resource_share} is more than the whole; it must lie in 0..1")
     life = parse_duration(expected_life, "expected_life")
@@ -53,9 +53,11 @@ def embodied_share_g(
 
 @dataclass(frozen=True, slots=True)
 class SciReport:
-    """Hold an SCI with its four terms apart, and where I comes from.
+    """Hold an SCI with its four terms apart, and where E and I come from.
 
-    :param energy_kwh: E [kWh].
+    Without an energy there are intensities and a percentage, and never grams.
+
+    :param energy_kwh: E [kWh]; None where nobody knows it.
     :param intensity_g_per_kwh: I [gCO2eq/kWh].
     :param embodied_g: M [gCO2eq].
     :param functional_units: R [1].
@@ -65,10 +67,15 @@ class SciReport:
     :param kind: how I came about: measured, typical, ...
     :param signal: whether I is average or marginal.
     :param accounting: what else I means.
+    :param energy_how: whether E was measured, declared or estimated.
+    :param energy_note: by what.
+    :param embodied_note: what M stands on.
+    :param final: True where I is measured, or was given; False where measured values may still replace it.
+    :param ready_intensity_g_per_kwh: what I would have been, had the work begun when it was first ready [gCO2eq/kWh].
     :raises InvalidRequestError: as :func:`sci`, or if the functional unit has no name.
     """
 
-    energy_kwh: float
+    energy_kwh: float | None
     intensity_g_per_kwh: float
     embodied_g: float
     functional_units: float
@@ -78,33 +85,43 @@ class SciReport:
     kind: str = ""
     signal: str = ""
     accounting: str = ""
+    energy_how: str = ""
+    energy_note: str = ""
+    embodied_note: str = ""
+    final: bool = True
+    ready_intensity_g_per_kwh: float | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.functional_unit, str) or not self.functional_unit.strip():
-            raise InvalidRequestError(
-                f"functional_unit: {self.functional_unit!r} names nothing; write what is counted, for example 'order'"
-            )
+        unit_name(self.functional_unit)
         sci(
-            energy_kwh=self.energy_kwh,
+            energy_kwh=0.0 if self.energy_kwh is None else self.energy_kwh,
             intensity_g_per_kwh=self.intensity_g_per_kwh,
             embodied_g=self.embodied_g,
             functional_units=self.functional_units,
         )
 
     @property
-    def operational_g(self) -> float:
-        """O = E x I [gCO2eq]."""
-        return self.energy_kwh * self.intensity_g_per_kwh
+    def operational_g(self) -> float | None:
+        """O = E x I [gCO2eq]; None without an energy."""
+        return None if self.energy_kwh is None else self.energy_kwh * self.intensity_g_per_kwh
 
     @property
-    def total_g(self) -> float:
-        """O + M [gCO2eq]."""
-        return self.operational_g + self.embodied_g
+    def total_g(self) -> float | None:
+        """O + M [gCO2eq]; None without an energy."""
+        operational = self.operational_g
+        return None if operational is None else operational + self.embodied_g
 
     @property
-    def score(self) -> float:
-        """The SCI [gCO2eq per functional unit]."""
-        return self.total_g / self.functional_units
+    def score(self) -> float | None:
+        """The SCI [gCO2eq per functional unit]; None without an energy."""
+        total = self.total_g
+        return None if total is None else total / self.functional_units
+
+    @property
+    def cleaner_percent(self) -> float | None:
+        """How much cleaner the electricity was than when the work was first ready [%]; negative where it was not."""
+        before = self.ready_intensity_g_per_kwh
+        return 100.0 * (1.0 - self.intensity_g_per_kwh / before) if before else None
 
     def record(self) -> dict[str, Any]:
         """Give all as plain JSON values."""
@@ -113,20 +130,30 @@ class SciReport:
             "functional_unit": self.functional_unit,
             "functional_units": self.functional_units,
             "energy_kwh": self.energy_kwh,
+            "energy_how": self.energy_how,
+            "energy_note": self.energy_note,
             "intensity_g_per_kwh": self.intensity_g_per_kwh,
             "operational_g": self.operational_g,
-            "embodied_g": self.embodied_g,
+            "embodied_g": None if self.energy_kwh is None else self.embodied_g,
+            "embodied_note": self.embodied_note,
             "total_g": self.total_g,
             "intensity_source": self.intensity_source,
             "zone": self.zone,
             "kind": self.kind,
             "signal": self.signal,
             "accounting": self.accounting,
+            "cleaner_percent": self.cleaner_percent,
+            "final": self.final,
         }
 
 
-def _amount(value: float, field: str, unit: str) -> float:
-    # bool is an int to Python, and a count of True orders is a mistake.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value < math.inf:
-        raise InvalidRequestError(f"{field}: {value!r} must be a finite number, zero or larger [{unit}]")
-    return float(value)
+def unit_name(name: Any) -> str:
+    """Check the name of a functional unit.
+
+    :raises InvalidRequestError: if it is no text, or empty.
+    """
+    if not isinstance(name, str) or not name.strip():
+        raise InvalidRequestError(
+            f"functional_unit: {name!r} names nothing; write what is counted, for example 'order'"
+        )
+    return name.strip()

@@ -12,6 +12,7 @@ from airflow_carbon.exceptions import (
     SourceUnavailableError,
     UnknownZoneError,
 )
+from airflow_carbon.hooks import metrics
 
 _Answer = TypeVar("_Answer")
 
@@ -23,10 +24,13 @@ RETRY_SECONDS = 60.0
 REFUSED_AT_FIRST = (InvalidRequestError, InvalidForecastError, UnknownZoneError)
 
 
-def asked_in_time(question: Coroutine[Any, Any, _Answer], timeout: float = ANSWER_TIMEOUT) -> _Answer:
+def asked_in_time(
+    question: Coroutine[Any, Any, _Answer], timeout: float = ANSWER_TIMEOUT, *, failure: str = metrics.SOURCE_FAILURE
+) -> _Answer:
     """Await an answer, and give up on it after a bounded time: a source that hangs must not hold a worker.
 
     :param timeout: [s].
+    :param failure: name of the metric that counts a failure.
     :raises SourceUnavailableError: if no answer came in time.
     """
 
@@ -34,7 +38,8 @@ def asked_in_time(question: Coroutine[Any, Any, _Answer], timeout: float = ANSWE
         async with asyncio.timeout(timeout):
             return await question
 
-    try:
-        return asyncio.run(bounded())
-    except TimeoutError:
-        raise SourceUnavailableError(f"no answer within {timeout:.0f} s") from None
+    with metrics.failures(failure):
+        try:
+            return asyncio.run(bounded())
+        except TimeoutError:
+            raise SourceUnavailableError(f"no answer within {timeout:.0f} s") from None

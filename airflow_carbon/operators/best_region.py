@@ -27,9 +27,10 @@ class BestRegionOperator(BaseOperator):
     """Choose the region where a run is cleanest, and with a deadline the time; with prices, how to buy the machine too.
 
     Returns the region as the user wrote it. The XCom ``ranking`` holds every candidate, and each rejected one with the
-    reason; ``carbon_decision`` holds the record of the choice. All fields but ``allow_mixed`` are templated, so that
-    each can come from DAG Params, and who triggers a run decides. An outage does not fail the task: all regions are
-    then ranked by annual averages, and without prices by carbon alone.
+    reason; ``carbon_decision`` holds the record of the choice, which the ledger keeps too. Its baseline is a run in
+    ``data_region``, or else in the first of ``regions``. All fields but ``allow_mixed`` and ``governs`` are templated,
+    so that each can come from DAG Params, and who triggers a run decides. An outage does not fail the task: all regions
+    are then ranked by annual averages, and without prices by carbon alone.
 
     Fields that say something of each region are mappings by its name; where a region is missing, nothing is known.
 
@@ -63,6 +64,8 @@ class BestRegionOperator(BaseOperator):
     :param carbon_conn_id: one connection, or an ordered list of them; None uses ``carbon_default``, or the typical
         profiles where that is not defined.
     :param allow_mixed: rank intensities of different signal or accounting against each other.
+    :param governs: ids of the tasks whose emissions the choice changes; None takes those directly downstream, and
+        behind those of them that only wait.
     """
 
     template_fields: Sequence[str] = (
@@ -109,6 +112,7 @@ class BestRegionOperator(BaseOperator):
         delay_cost_per_hour: float | str | None = None,
         carbon_conn_id: str | Sequence[str] | None = None,
         allow_mixed: bool = False,
+        governs: Sequence[str] | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -142,6 +146,7 @@ class BestRegionOperator(BaseOperator):
         self.delay_cost_per_hour = delay_cost_per_hour
         self.carbon_conn_id = carbon_conn_id
         self.allow_mixed = allow_mixed
+        self.governs = governs
 
     def execute(self, context: Context) -> Any:
         """Rank the regions, keep the ranking, and give the best one."""
@@ -157,6 +162,7 @@ class BestRegionOperator(BaseOperator):
         from airflow_carbon.core.placement import Ranking, of_one_sort, rank_placements
         from airflow_carbon.hooks import chain
         from airflow_carbon.hooks.asking import asked_in_time
+        from airflow_carbon.hooks.decisions import decision_id, governed, keep_decision
         from airflow_carbon.hooks.typical import TypicalHook
         from airflow_carbon.operators.placing import Placing
         from airflow_carbon.sources.candidates import candidates
@@ -209,14 +215,18 @@ class BestRegionOperator(BaseOperator):
         for record in records:
             self.log.info("%s", _sentence(record))
         best, chosen = ranking.best, records[0]
-        decision = {"chosen": best.name, "decided_at": now.isoformat(), "notes": notes, **chosen}
+        told = {"decision_id": decision_id(context, "region"), "governs": list(governed(self, self.governs))}
+        decision = {"chosen": best.name, **told, "decided_at": now.isoformat(), "notes": notes, **chosen}
         ti.xcom_push(key="carbon_decision", value=decision)
+        home = placing.data_region or placing.names[0]
+        keep_decision({**decision, "regions": records}, context, sort="region", home=home)
         self.source_url = chain.source_url(hooks, Location.parse(best.name), chosen["source"])
         return best.name
 
     def _prices(self, placing: Placing, notes: list[str]) -> Prices | None:
         """Ask for the prices; None where none are asked for, or nobody tells them."""
         from airflow_carbon.hooks.asking import asked_in_time
+        from airflow_carbon.hooks.metrics import PRICE_FAILURE
         from airflow_carbon.hooks.settings import state_dir
         from airflow_carbon.prices.chosen import chosen
 
@@ -224,7 +234,8 @@ class BestRegionOperator(BaseOperator):
         if source is None:
             return None
         try:
-            return asked_in_time(source.prices(placing.names, skus=[sku], currency=stated(self.currency) or "USD"))
+            question = source.prices(placing.names, skus=[sku], currency=stated(self.currency) or "USD")
+            return asked_in_time(question, failure=PRICE_FAILURE)
         except SourceError as error:
             unkept = "no limit on cost is kept" + ("" if stated(self.skus) else f", nor is {sku} known to be there")
             notes.append(f"no prices: {error}; ranked by carbon alone: {unkept}")

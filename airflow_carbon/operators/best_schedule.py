@@ -69,6 +69,8 @@ class BestScheduleOperator(BaseOperator):
         ``conf["carbon"]``, or else ``[carbon] mode``.
     :param on_outage: where no source answers: ``run`` (one chunk now), ``latest_start`` or ``fail``.
     :param wait_in_backfill: plan backfill runs too; otherwise they get one chunk now.
+    :param governs: ids of the tasks whose emissions the plan changes; None takes those directly downstream, and behind
+        those of them that only wait.
     """
 
     template_fields: Sequence[str] = (
@@ -98,6 +100,7 @@ class BestScheduleOperator(BaseOperator):
         carbon_mode: str | None = None,
         on_outage: str = "run",
         wait_in_backfill: bool = False,
+        governs: Sequence[str] | str | None = None,
         retries: int = 2,
         **kwargs: Any,
     ) -> None:
@@ -118,6 +121,7 @@ class BestScheduleOperator(BaseOperator):
         self.carbon_mode = carbon_mode
         self.on_outage = on_outage
         self.wait_in_backfill = wait_in_backfill
+        self.governs = governs
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Plan the run, keep the record, and give the chunks.
@@ -127,11 +131,14 @@ class BestScheduleOperator(BaseOperator):
         :raises NoFeasibleWindowError: if the run could not end by its deadline even if it began at ``run_after``.
         :raises SourceUnavailableError: if no source answers and ``on_outage`` is ``fail``.
         """
+        from airflow_carbon.hooks.decisions import governed, keep_decision
         from airflow_carbon.operators.planning import Planning
 
         planning = Planning(self, context)
         plan = planning.plan()
         self.source_url = planning.record["source_url"] or ""
-        context["ti"].xcom_push(key="carbon_decision", value=planning.record)
-        self.log.info("%s", planning.record["reason"])
+        decision = {**planning.record, "governs": list(governed(self, self.governs))}
+        context["ti"].xcom_push(key="carbon_decision", value=decision)
+        self.log.info("%s", decision["reason"])
+        keep_decision(decision, context, sort="schedule")
         return plan

@@ -35,6 +35,7 @@ class FleetPlacing:
 
     :param task: holds the fields, rendered.
     :ivar record: the JSON record of the decision, once :meth:`batches` has returned.
+    :ivar home: where the baseline runs: the first region that was asked for.
     """
 
     def __init__(self, task: PlaceFleetOperator, context: Context) -> None:
@@ -42,6 +43,7 @@ class FleetPlacing:
         self._context = context
         self._run_after: datetime = context["dag_run"].run_after
         self.record: dict[str, Any] = {}
+        self.home = ""
 
     def batches(self) -> list[dict[str, Any]]:
         """Place all tasks, and give the batches.
@@ -56,6 +58,7 @@ class FleetPlacing:
         if how is not Mode.OFF:
             found = self._found(request, ids, now)
             plan, why = self._cleanest(request, found, now)
+        self.home = request.regions[0] if request.regions else ""
         self.record = {
             "mode": str(how),
             "decided_at": now.isoformat(),

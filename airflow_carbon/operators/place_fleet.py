@@ -51,6 +51,8 @@ class PlaceFleetOperator(BaseOperator):
     :param carbon_mode: ``enforce``, ``shadow`` (plan and record, but start everything as soon as it can) or ``off``;
         None takes the run's ``conf["carbon"]``, or else ``[carbon] mode``.
     :param allow_mixed: compare intensities of different signal or accounting.
+    :param governs: ids of the tasks whose emissions the plan changes; None takes those directly downstream, and behind
+        those of them that only wait.
     """
 
     template_fields: Sequence[str] = (
@@ -74,6 +76,7 @@ class PlaceFleetOperator(BaseOperator):
         carbon_conn_id: str | Sequence[str] | None = None,
         carbon_mode: str | None = None,
         allow_mixed: bool = False,
+        governs: Sequence[str] | str | None = None,
         retries: int = 2,
         **kwargs: Any,
     ) -> None:
@@ -90,6 +93,7 @@ class PlaceFleetOperator(BaseOperator):
         self.carbon_conn_id = carbon_conn_id
         self.carbon_mode = carbon_mode
         self.allow_mixed = allow_mixed
+        self.governs = governs
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Place all tasks, keep the record, and give the batches.
@@ -98,10 +102,13 @@ class PlaceFleetOperator(BaseOperator):
         :raises UnknownZoneError: if a region is in no table, with the nearest names.
         :raises NoFeasibleWindowError: if the capacity does not suffice even for a run that began at ``run_after``.
         """
+        from airflow_carbon.hooks.decisions import governed, keep_decision
         from airflow_carbon.operators.fleet_placing import FleetPlacing
 
         placing = FleetPlacing(self, context)
         batches = placing.batches()
-        context["ti"].xcom_push(key="carbon_decision", value=placing.record)
-        self.log.info("%s", placing.record["reason"])
+        decision = {**placing.record, "governs": list(governed(self, self.governs))}
+        context["ti"].xcom_push(key="carbon_decision", value=decision)
+        self.log.info("%s", decision["reason"])
+        keep_decision(decision, context, sort="fleet", home=placing.home)
         return batches

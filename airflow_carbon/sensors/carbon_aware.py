@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 class CarbonAwareSensor(BaseSensorOperator):
     """Wait until the cleanest window for what runs downstream, and never past its latest start.
 
-    Returns the decision record, a plain dict. All fields but ``spread``, ``wait_in_backfill`` and ``deferrable`` are
-    templated; ``dag_run.run_after`` is a base that scheduled and manual runs both have:
+    Returns the decision record, a plain dict, and keeps it in the ledger. All fields but ``governs``, ``spread``,
+    ``wait_in_backfill`` and ``deferrable`` are templated; ``dag_run.run_after`` is a base that scheduled and manual
+    runs both have:
     ``deadline="{{ dag_run.run_after + macros.timedelta(hours=8) }}"``.
 
     :param location: where the work runs: ``azure:swedencentral``, ``zone:DE`` or ``51.5,-0.12``.
@@ -44,6 +45,7 @@ class CarbonAwareSensor(BaseSensorOperator):
     :param spread: place many tasks beside each other, within 2 % of the optimum, instead of on one minute.
     :param wait_in_backfill: wait in backfill runs too.
     :param deferrable: wait in the triggerer; False reschedules the task instead and needs no triggerer.
+    :param governs: ids of the tasks whose emissions the wait changes; None takes those directly downstream.
 
     Of the common fields of sensors ``timeout``, ``mode`` and ``exponential_backoff`` do not apply: the latest start
     ends every wait.
@@ -74,6 +76,7 @@ class CarbonAwareSensor(BaseSensorOperator):
         spread: bool = True,
         wait_in_backfill: bool = False,
         deferrable: bool = True,
+        governs: Sequence[str] | str | None = None,
         retries: int = 2,
         **kwargs: Any,
     ) -> None:
@@ -94,6 +97,7 @@ class CarbonAwareSensor(BaseSensorOperator):
         self.spread = spread
         self.wait_in_backfill = wait_in_backfill
         self.deferrable = deferrable
+        self.governs = governs
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Pin the latest start and let go of the worker until the trigger says that it is time."""
@@ -106,7 +110,7 @@ class CarbonAwareSensor(BaseSensorOperator):
             self._fail(error)
         if isinstance(step, Deferral):
             self.defer(trigger=step.trigger, method_name="execute_complete", timeout=step.timeout)
-        return self._done(step)
+        return self._done(step, context)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Take the decision that the trigger sent and give it as the task's result.
@@ -117,7 +121,7 @@ class CarbonAwareSensor(BaseSensorOperator):
         from airflow_carbon.exceptions import SourceUnavailableError
 
         try:
-            return self._done(self._waiting(context).complete(event))
+            return self._done(self._waiting(context).complete(event), context)
         except SourceUnavailableError as error:
             self._fail(error)
 
@@ -131,7 +135,7 @@ class CarbonAwareSensor(BaseSensorOperator):
         except TaskDeferralError as error:
             reason = f"ran because the trigger failed: {error}"
         self.log.warning("%s", reason)
-        return self._done(self._waiting(context).resume(reason))
+        return self._done(self._waiting(context).resume(reason), context, timed_out=True)
 
     def _waiting(self, context: Context) -> Waiting:
         from airflow_carbon.triggers.asked import Asked
@@ -160,6 +164,13 @@ class CarbonAwareSensor(BaseSensorOperator):
             raise AirflowSkipException(str(error)) from error
         raise error
 
-    def _done(self, record: dict[str, Any]) -> dict[str, Any]:
+    def _done(self, record: dict[str, Any], context: Context, *, timed_out: bool = False) -> dict[str, Any]:
+        # Only here, after the wait: who lets go of the worker has no use for a ledger.
+        from airflow_carbon.hooks import metrics
+        from airflow_carbon.hooks.decisions import governed, keep_decision
+
+        metrics.decided(record, dag_id=self.dag_id, task_id=self.task_id)
         self.source_url = record["source_url"] or ""
+        record = {**record, "governs": list(governed(self, self.governs))}
+        keep_decision(record, context, sort="wait", timed_out=timed_out)
         return record

@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from airflow_carbon.exceptions import CarbonError, SourceUnavailableError
-from airflow_carbon.hooks import chain
+from airflow_carbon.hooks import chain, metrics
 from airflow_carbon.hooks.carbon import CarbonHook
 from airflow_carbon.hooks.settings import state_dir
 from airflow_carbon.triggers.kept_wait import KeptWait
@@ -180,12 +180,16 @@ class Outlook:
         from airflow_carbon.sources.last_good import is_last_good
 
         opened = await self._open(tuple(ids))
-        forecast = await opened.source.forecast(location, now=now, until=until)
+        with metrics.failures():
+            forecast = await opened.source.forecast(location, now=now, until=until)
         stands_in = chain.stands_in(opened.hooks, forecast)
+        bridged = stands_in or is_last_good(forecast)
+        if bridged:
+            metrics.stood_in()
         return Answer(
             forecast,
             await self._learn(tuple(ids), forecast, opened.source.refresh.total_seconds()),
-            min(opened.source.refresh, STOPGAP) if stands_in or is_last_good(forecast) else opened.source.refresh,
+            min(opened.source.refresh, STOPGAP) if bridged else opened.source.refresh,
             chain.source_url(opened.hooks, location, forecast.source),
             stands_in,
         )

@@ -10,7 +10,7 @@ import json
 import random
 import re
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -104,15 +104,26 @@ class Http:
         sent = {name: value.strip() for name, value in {**self._headers, **(headers or {})}.items()}
         if not all(value.isascii() and value.isprintable() for value in sent.values()):
             raise SourceAuthError(f"{self.name}: the credentials hold a character that cannot be sent; copy them anew")
+        return await self._in_time(lambda: self._once(path, query, sent, meaning, empty_is_transient))
+
+    async def post(self, path: str, document: Any) -> None:
+        """Send a JSON document; what is answered is not read. It may arrive twice, where the answer was lost.
+
+        :param path: below the address, beginning with ``/``; empty for the address itself.
+        :raises SourceError: as :meth:`get`, and for a redirect, which is not followed: it goes to who was named alone.
+        """
+        content = json.dumps(document, allow_nan=False).encode()
+        sent = {**self._headers, "Content-Type": "application/json"}
+        await self._in_time(lambda: self._once(path, [], sent, None, False, content))
+
+    async def _in_time(self, once: Callable[[], Awaitable[Any]]) -> Any:
         try:
             async with asyncio.timeout(self._ceiling):
-                return await self._tried(path, query, sent, meaning, empty_is_transient)
+                return await self._tried(once)
         except TimeoutError:
             raise SourceUnavailableError(f"{self.name}: no answer within {self._ceiling:g} s") from None
 
-    async def _tried(
-        self, path: str, query: list[tuple[str, Any]], sent: Mapping[str, str], meaning: Meaning | None, again: bool
-    ) -> Any:
+    async def _tried(self, once: Callable[[], Awaitable[Any]]) -> Any:
         tenacity = await _imported("tenacity")
         pause = PAUSE * self._ceiling
 
@@ -131,7 +142,7 @@ class Http:
                 reraise=True,
             ):
                 with attempt:
-                    return await self._once(path, query, sent, meaning, again)
+                    return await once()
         except _TransientError as failed:
             if failed.rest and self._quota is not None:
                 self._quota.hold(failed.rest)
@@ -139,11 +150,19 @@ class Http:
         raise AssertionError("unreachable: the last attempt answers or raises")
 
     async def _once(
-        self, path: str, query: list[tuple[str, Any]], sent: Mapping[str, str], meaning: Meaning | None, again: bool
+        self,
+        path: str,
+        query: list[tuple[str, Any]],
+        sent: Mapping[str, str],
+        meaning: Meaning | None,
+        again: bool,
+        content: bytes | None = None,
     ) -> Any:
         if self._quota is not None:
             self._quota.take(self.name)
-        status, headers, body = await self._answer(path, query, sent)
+        status, headers, body = await self._answer(path, query, sent, content)
+        if content is not None and 200 <= status < 300:
+            return None
         if status == 204 or (status == 200 and not body.strip()):
             if again:
                 raise _TransientError("an empty answer")
@@ -164,13 +183,14 @@ class Http:
         raise SourceResponseError(f"{self.name} refuses {path} ({status}): {words or 'no reason given'}")
 
     async def _answer(
-        self, path: str, query: list[tuple[str, Any]], sent: Mapping[str, str]
+        self, path: str, query: list[tuple[str, Any]], sent: Mapping[str, str], content: bytes | None
     ) -> tuple[int, Mapping[str, str], bytes]:
         httpx = await _imported("httpx")
         client = await _clients.get()
         timeout = httpx.Timeout(READ * self._ceiling, connect=CONNECT * self._ceiling)
         try:
-            request = client.build_request("GET", self.base_url + path, params=query, headers=sent, timeout=timeout)
+            method, url = "GET" if content is None else "POST", self.base_url + path
+            request = client.build_request(method, url, params=query, headers=sent, content=content, timeout=timeout)
             for _ in range(REDIRECTS + 1):
                 response = await client.send(request, stream=True)
                 try:
@@ -179,7 +199,7 @@ class Http:
                         return response.status_code, response.headers, await self._body(response)
                 finally:
                     await response.aclose()
-                if not _is_same_service(request.url, following.url):
+                if content is not None or not _is_same_service(request.url, following.url):
                     to = f"{following.url.scheme}://{following.url.netloc.decode()}"
                     raise SourceResponseError(
                         f"{self.name} redirects to {to}; name it in the connection if it is meant"

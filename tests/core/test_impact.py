@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_carbon.core.forecast import Forecast
-from airflow_carbon.core.impact import counterfactuals, impact, total
+from airflow_carbon.core.impact import impact, impact_of, total
+from airflow_carbon.core.load import Arrangement, Load, Piece
 from airflow_carbon.core.units import Accounting, Kind, Signal
 from airflow_carbon.exceptions import InvalidForecastError, InvalidRequestError
 
@@ -116,24 +117,44 @@ def test_a_record_is_plain_json_and_says_what_the_numbers_mean():
     assert (record["signal"], record["kind"], record["source"]) == ("average", "measured", "neso")
 
 
-def test_counterfactuals_tell_what_other_starts_would_have_emitted():
-    rows = counterfactuals(
-        series(300, 200, 100, 50),
-        start=START,
-        end=START + HOUR,
-        energy_kwh=2,
-        shifts=[HOUR, 1.5 * HOUR, 3 * HOUR, 4 * HOUR, -HOUR],
-    )
-    assert [row.emitted_g for row in rows] == [400, 300, 100, None, None]
-    assert rows[0].start == START + HOUR
-    assert rows[0].intensity_g_per_kwh == 200
+def load(*pieces):
+    """Take hours from START and kilowatt-hours: (begin, end, energy)."""
+    return Load(tuple(Piece(START + begin * HOUR, START + end * HOUR, kwh) for begin, end, kwh in pieces))
 
 
-def test_counterfactuals_are_three_to_fifteen_hours_later_unless_said_otherwise():
-    rows = counterfactuals(series(*range(20)), start=START, end=START + HOUR)
-    assert [row.shift // HOUR for row in rows] == [3, 6, 9, 12, 15]
-    assert [row.intensity_g_per_kwh for row in rows] == [3, 6, 9, 12, 15]
-    assert {row.emitted_g for row in rows} == {None}
+def test_an_uneven_load_is_held_against_itself_at_the_baseline():
+    # 1 kWh at 100 and 3 kWh at 50 as it ran: 250 g; when first ready 1 x 300 + 3 x 200 = 900 g.
+    one = impact_of(load((2, 3, 1), (3, 4, 3)), series(300, 200, 100, 50), ready_at=START)
+    assert (one.emitted_g, one.baseline_g, one.reduction_g) == (250, 900, 650)
+    assert one.reduction_percent == pytest.approx(100 * 650 / 900)
+
+
+def test_a_run_in_chunks_is_held_against_the_run_without_a_cut():
+    # Chunks at 02:00 and 05:00 (100 and 20); uncut from 00:00 it meets 300 and 200, with its gap it would meet 60.
+    where = series(300, 200, 100, 60, 60, 20)
+    chunks = load((2, 3, 1), (5, 6, 1))
+    uncut = impact_of(chunks, where, ready_at=START, arrangement=Arrangement.END_TO_END)
+    assert (uncut.emitted_g, uncut.baseline_g) == (120, 500)
+    assert impact_of(chunks, where, ready_at=START).baseline_g == 360
+
+
+def test_hardware_that_was_reserved_for_the_wait_is_emitted_and_not_in_the_baseline():
+    one = impact_of(load((2, 3, 2)), series(300, 300, 100), ready_at=START, waiting_g=450.0)
+    assert (one.emitted_g, one.baseline_g, one.reduction_g) == (650, 600, -50)
+    assert one.reduction_percent == pytest.approx(-100 * 50 / 600)
+    assert one.emitted_g + one.reduction_g == one.baseline_g
+    with pytest.raises(InvalidRequestError, match=r"^waiting_g: "):
+        impact_of(load((2, 3, 2)), series(300, 300, 100), ready_at=START, waiting_g=-1.0)
+
+
+def test_work_in_several_places_needs_a_home_to_be_held_against():
+    pieces = (Piece(START, START + HOUR, 1.0, "a"), Piece(START, START + HOUR, 1.0, "b"))
+    where = {"a": series(100, zone="A"), "b": series(300, zone="B", kind=Kind.TYPICAL)}
+    one = impact_of(Load(pieces), where, ready_at=START, home=where["b"])
+    assert (one.zone, one.home_zone, one.emitted_g, one.baseline_g) == ("A, B", "B", 400, 600)
+    assert not one.measured
+    with pytest.raises(InvalidRequestError, match=r"^home: "):
+        impact_of(Load(pieces), where, ready_at=START)
 
 
 def test_a_total_adds_grams_and_counts_what_has_none():

@@ -44,6 +44,10 @@ def connect(api: AirflowApi, conn_id: str, conn_type: str, **extra: Any) -> None
     api.request("POST", "connections", body=body)
 
 
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
 def play_the_evening(api: AirflowApi, conn_id: str) -> None:
     """Connect the typical source so that its evening peak begins now, and an hour of it takes ten seconds."""
     connect(api, conn_id, "carbon_typical", speed=SPEED, played_since=datetime.now(UTC).isoformat(), plays_from=EVENING)
@@ -120,13 +124,19 @@ def test_the_sci_report_follows_from_its_own_parts(api: AirflowApi, runs: dict[s
     dag_id, run = runs["sci"]
     assert api.wait_for_run(dag_id, run, timeout=240) == "success"
     report = api.xcom(dag_id, run, "sci_report")
-    work = api.xcom(dag_id, run, "process_orders")
-    hours = (datetime.fromisoformat(work["end"]) - datetime.fromisoformat(work["start"])) / timedelta(hours=1)
-    assert report["energy_kwh"] == pytest.approx(0.095 * hours)
-    assert report["embodied_g"] == pytest.approx(1e6 * hours / 35_040.0)
-    carbon = report["energy_kwh"] * report["intensity_g_per_kwh"] + report["embodied_g"]
+    orders, invoices = report["components"]
+    assert (orders["task_id"], invoices["task_id"]) == ("process_orders", "send_invoices")
+    for part in (orders, invoices):
+        hours = (moment(part["ended_at"]) - moment(part["started_at"])) / timedelta(hours=1)
+        assert hours > 0.0
+        assert part["embodied_g"] == pytest.approx(1e6 * hours / 35_040.0, rel=1e-6)
+        assert part["operational_g"] == pytest.approx(part["energy_kwh"] * part["intensity_g_per_kwh"])
+    declared = (moment(orders["ended_at"]) - moment(orders["started_at"])) / timedelta(hours=1)
+    assert orders["energy_kwh"] == pytest.approx(0.095 * declared, rel=1e-6)
+    carbon = sum(part["operational_g"] + part["embodied_g"] for part in (orders, invoices))
+    assert report["total_g"] == pytest.approx(carbon)
     assert report["sci_g_per_unit"] == pytest.approx(carbon / 398.0)
-    assert report["functional_unit"] == "order"
+    assert (report["functional_unit"], report["final"]) == ("order", False)
 
 
 def test_a_templated_deadline_holds_for_a_manual_run(api: AirflowApi, runs: dict[str, Any]) -> None:

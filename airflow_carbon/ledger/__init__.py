@@ -1,0 +1,1 @@
+"""What outlives the run: emissions, decisions and what came of them, in a SQL database."""

@@ -1,0 +1,1 @@
+"""Listeners of Airflow's; none is registered unless it is asked for."""
