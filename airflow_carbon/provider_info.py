@@ -87,7 +87,7 @@ def get_provider_info() -> dict[str, Any]:
                     ),
                     "ledger_conn_id": _option(
                         "Connection (postgres or sqlite) of the ledger of emissions and decisions; empty for a SQLite "
-                        "file, ledger.db in state_dir.",
+                        "file, ledger.db in state_dir; off keeps nothing.",
                         "",
                         "carbon_ledger",
                     ),

@@ -90,6 +90,19 @@ _CSV = _argument("--csv", metavar="FILE", help="plan on a file of your own: a CS
 _REPLAY = _argument("--replay", action="store_true", help="take the file of --csv as if it began now")
 _NOW = _argument("--now", metavar="MOMENT", help="look from this moment instead of the clock's, with its timezone")
 _JSON = _argument("--json", action="store_true", help="print one JSON document and nothing else")
+_LEDGER = _argument(
+    "--ledger-conn-id", metavar="ID", help="connection of the ledger (default: [carbon] ledger_conn_id)"
+)
+_DAG = _argument("--dag", metavar="DAG_ID", help="of this DAG alone")
+_SINCE = _argument("--since", metavar="WHEN", help="from here on: 30d (back from now), 2026-11-01, or a moment")
+_UNTIL = _argument("--until", metavar="WHEN", help="and up to here")
+_URL = _argument("--url", metavar="URL", help="of the api-server: http://localhost:8080")
+_USER = _argument(
+    "--user",
+    metavar="NAME",
+    help="to log in as, with the password in the environment variable AIRFLOW_CARBON_PASSWORD; or put a token into "
+    "AIRFLOW_CARBON_TOKEN",
+)
 
 COMMANDS: tuple[Command | Group, ...] = (
     Command(
@@ -278,6 +291,136 @@ COMMANDS: tuple[Command | Group, ...] = (
                 "airflow_carbon.cli.sci.run",
             ),
         ),
+    ),
+    Command(
+        "impact",
+        "What decisions changed",
+        "Show what the decisions of a DAG or of one run changed, keep it in the ledger, and, for a run, what other "
+        "starts and places would have emitted.",
+        (
+            _argument("dag", metavar="DAG"),
+            _argument("run", nargs="?", metavar="RUN"),
+            _argument(
+                "--energy", metavar="FILE", help="measured energy of the run from any meter: a CSV, timestamp,kwh"
+            ),
+            _argument("--location", metavar="LOCATION", help="where it was drawn, if the ledger does not know"),
+            _argument("--home", metavar="LOCATION", help="where the baseline runs"),
+            _argument("--ready-at", metavar="MOMENT", help="when it was first ready"),
+            _argument("--region", action="append", metavar="LOCATION", help="had it run there; repeat it"),
+            _argument("--since", metavar="DURATION", help="decisions of that long ago or later: 30d"),
+            _LEDGER,
+            _CSV,
+            _REPLAY,
+            _CONN_ID,
+            _NOW,
+            _JSON,
+        ),
+        "airflow_carbon.cli.impact.run",
+    ),
+    Group(
+        "ledger",
+        "What was recorded",
+        "The ledger of what tasks emitted, what was decided, and what came of it.",
+        (
+            Command(
+                "init",
+                "Make it ready",
+                "Make the schema, or bring it up to date.",
+                (_LEDGER, _JSON),
+                "airflow_carbon.cli.ledger.run_init",
+            ),
+            Command(
+                "sync",
+                "Fill what it missed",
+                "Read through Airflow's REST API what tasks kept while the ledger was down, and write it.",
+                (
+                    _DAG,
+                    _SINCE,
+                    _argument(
+                        "--thorough",
+                        action="store_true",
+                        help="look into every task, also where nothing tells of a record",
+                    ),
+                    _URL,
+                    _USER,
+                    _LEDGER,
+                    _NOW,
+                    _JSON,
+                ),
+                "airflow_carbon.cli.ledger.run_sync",
+            ),
+            Command(
+                "totals",
+                "Sums",
+                "Sums of emissions or reductions; signals and accountings are never added up.",
+                (
+                    _argument(
+                        "--by",
+                        default="dag,month",
+                        metavar="WORDS",
+                        help="dag, tag, owner, region, month (default: dag,month)",
+                    ),
+                    _DAG,
+                    _SINCE,
+                    _UNTIL,
+                    _argument("--reductions", action="store_true", help="what decisions changed, not what was emitted"),
+                    _argument("--ghg", action="store_true", help="location-based kilograms by account and month"),
+                    _argument("--accounts", metavar="FILE", help="with --ghg: JSON that maps owners to accounts"),
+                    _LEDGER,
+                    _NOW,
+                    _JSON,
+                ),
+                "airflow_carbon.cli.ledger.run_totals",
+            ),
+            Command(
+                "export",
+                "Write it out",
+                "Write records as CSV, JSON or Parquet.",
+                (
+                    _argument(
+                        "what", nargs="?", default="emissions", metavar="WHAT", help="emissions, decisions or impacts"
+                    ),
+                    _argument("-o", "--output", metavar="FILE", help="without it, CSV to stdout"),
+                    _argument("--format", metavar="FORM", help="csv, json or parquet (default: by the file's name)"),
+                    _DAG,
+                    _SINCE,
+                    _UNTIL,
+                    _LEDGER,
+                    _NOW,
+                ),
+                "airflow_carbon.cli.ledger.run_export",
+            ),
+            Command(
+                "uptake",
+                "What was done with it",
+                "What was recommended, what was done, and how well it went.",
+                (_DAG, _SINCE, _UNTIL, _LEDGER, _NOW, _JSON),
+                "airflow_carbon.cli.ledger.run_uptake",
+            ),
+            Command(
+                "finalise",
+                "Make it final",
+                "Make provisional emissions final, where the hours in which they ran were measured meanwhile.",
+                (_DAG, _SINCE, _CONN_ID, _LEDGER, _NOW, _JSON),
+                "airflow_carbon.cli.ledger.run_finalise",
+            ),
+        ),
+    ),
+    Command(
+        "counter",
+        "What was changed so far",
+        "Show reductions of the last hour, day, 30 days and all time, and who shifted; 'counter push' sends these sums "
+        "to [carbon] counter_url.",
+        (
+            _argument("action", nargs="?", choices=("push",), help="send the sums to [carbon] counter_url"),
+            _argument(
+                "--dry-run", action="store_true", help="with push: show exactly what would be sent, and send nothing"
+            ),
+            _LEDGER,
+            _NOW,
+            _JSON,
+        ),
+        "airflow_carbon.cli.counter.run",
     ),
     Command(
         "doctor",

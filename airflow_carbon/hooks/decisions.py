@@ -12,6 +12,7 @@ from airflow.sdk.configuration import conf
 
 from airflow_carbon.core.moment import parse_moment
 from airflow_carbon.core.record import DecisionRecord
+from airflow_carbon.hooks import metrics
 from airflow_carbon.hooks.settings import SECTION, Mode
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: What ``[carbon] ledger_conn_id`` says where decisions are to be kept nowhere.
-OFF = "off"
 #: Tasks that only wait: what a decision governs lies behind them.
 WAITS = ("CarbonAwareSensor", "PlannedWindowSensor")
 #: A start this much later than planned is another one, as for the wait itself (``core.wait``, which brings numpy).
@@ -43,9 +42,11 @@ def keep_decision(
     :return: True once the ledger has it.
     """
     try:
+        metrics.decided(decision, dag_id=context["ti"].dag_id, task_id=context["ti"].task_id)
         asked = (context["dag_run"].conf or {}).get("carbon")
-        off = decision.get("mode") == Mode.OFF
-        if (off and asked is None) or conf.get(SECTION, "ledger_conn_id", fallback="") == OFF:
+        if (decision.get("mode") == Mode.OFF and asked is None) or conf.get(
+            SECTION, "ledger_conn_id", fallback=""
+        ) == "off":
             return False
         # Here, not above: who keeps nothing needs no ledger.
         from airflow_carbon.hooks.ledger import LedgerHook

@@ -166,10 +166,8 @@ class CarbonAwareSensor(BaseSensorOperator):
 
     def _done(self, record: dict[str, Any], context: Context, *, timed_out: bool = False) -> dict[str, Any]:
         # Only here, after the wait: who lets go of the worker has no use for a ledger.
-        from airflow_carbon.hooks import metrics
         from airflow_carbon.hooks.decisions import governed, keep_decision
 
-        metrics.decided(record, dag_id=self.dag_id, task_id=self.task_id)
         self.source_url = record["source_url"] or ""
         record = {**record, "governs": list(governed(self, self.governs))}
         keep_decision(record, context, sort="wait", timed_out=timed_out)

@@ -21,13 +21,6 @@ from airflow_carbon.ledger.sql import SqlLedger
 SCRIPT = Path(__file__).parents[2] / "tools" / "postgres.sh"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what lies here in one process of pytest-xdist: one server serves all, and a test of it stops it."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("ledger"))
-
-
 @dataclass
 class Server:
     """One PostgreSQL, by the script that developers run too."""
