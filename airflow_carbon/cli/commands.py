@@ -290,6 +290,24 @@ COMMANDS: tuple[Command | Group, ...] = (
                 ),
                 "airflow_carbon.cli.sci.run",
             ),
+            Command(
+                "manifest",
+                "Write a manifest of a run",
+                "Write a DAG run as a manifest that Impact Framework accepts and computes to the same SCI.",
+                (
+                    _argument("dag", metavar="DAG"),
+                    _argument("run", metavar="RUN"),
+                    _argument(
+                        "--unit", metavar="NAME", help="functional unit (default: the one that the tasks counted)"
+                    ),
+                    _argument(
+                        "--units", metavar="COUNT", help="how many the run did (default: what the tasks counted)"
+                    ),
+                    _argument("-o", "--output", metavar="FILE", help="write it here, not to stdout"),
+                    _LEDGER,
+                ),
+                "airflow_carbon.cli.sci_manifest.run",
+            ),
         ),
     ),
     Command(

@@ -58,7 +58,7 @@ class FleetPlacing:
         if how is not Mode.OFF:
             found = self._found(request, ids, now)
             plan, why = self._cleanest(request, found, now)
-        self.home = request.regions[0] if request.regions else ""
+        self.home = request.names[0]
         self.record = {
             "mode": str(how),
             "decided_at": now.isoformat(),

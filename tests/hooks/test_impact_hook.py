@@ -88,7 +88,7 @@ def test_a_run_that_did_worse_keeps_its_negative_reduction(ledger: Any) -> None:
 
 
 def test_a_reduction_counts_once_however_often_it_is_concluded(ledger: Any) -> None:
-    from airflow_carbon.ledger.totals import reduction_totals
+    from airflow_carbon.ledger.reductions import reduction_totals
 
     for _ in range(3):
         concluded(ledger, wait(), work())

@@ -43,6 +43,8 @@ def connected(grid: GridServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     }
     monkeypatch.setenv("AIRFLOW_CONN_GRID", json.dumps(connection))
     monkeypatch.setenv("AIRFLOW__CARBON__STATE_DIR", str(tmp_path / "state"))
+    # What is counted here is what a service is asked.
+    monkeypatch.setenv("AIRFLOW__CARBON__LEDGER_CONN_ID", "off")
     return tmp_path / "state"
 
 
