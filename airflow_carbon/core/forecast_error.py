@@ -76,6 +76,8 @@ class ForecastError:
         if seen_us <= self.seen_us:
             return self
         hour, newest = _hourly(issue)
+        if not newest.size:
+            return self
         known, shared = self._known(hour, newest)
         weight = -math.expm1((self.seen_us - seen_us) / _MEMORY_US)
         level = float(newest.mean())
@@ -99,20 +101,23 @@ class ForecastError:
         return ForecastError(hour, (*believed.tolist(), *further), deviation, views, seen_us, self.meaning)
 
     def believed(self, forecast: Forecast) -> Forecast:
-        """Draw a forecast to the consensus, hour by hour; its shape within an hour stays its own."""
+        """Draw a forecast to the consensus, hour by whole hour; its shape within an hour stays its own."""
         if forecast.kind is not Kind.FORECAST or not self._speaks_of(forecast):
             return forecast
         hour, newest = _hourly(forecast)
         known, shared = self._known(hour, newest)
-        shift = np.where(shared, known - newest, 0.0)
+        # One more, of nothing: for the parts of hours at both ends.
+        shift = np.append(np.where(shared, known - newest, 0.0), 0.0)
         if not shift.any():
             return forecast
         middles = np.arange(len(forecast)) * forecast.step_us + (forecast.start_us + forecast.step_us // 2)
+        place = middles // _HOUR_US - hour
+        place[(place < 0) | (place >= newest.size)] = newest.size
         return Forecast(
             forecast.zone,
             forecast.start,
             forecast.step,
-            np.maximum(forecast.intensity + shift[middles // _HOUR_US - hour], 0.0),
+            np.maximum(forecast.intensity + shift[place], 0.0),
             forecast.signal,
             accounting=forecast.accounting,
             kind=forecast.kind,
@@ -189,10 +194,14 @@ def _meaning(forecast: Forecast) -> str:
 
 
 def _hourly(forecast: Forecast) -> tuple[int, NDArray[np.float64]]:
-    """Give the first hour that a forecast touches [h since the epoch] and its mean over each hour, shape ``(n,)``."""
-    first, last = forecast.start_us // _HOUR_US, -(-forecast.end_us // _HOUR_US)
+    """Give the first whole hour of a forecast [h since the epoch] and its mean over each whole hour, shape ``(n,)``.
+
+    The mean over a part of an hour does not compare with the mean over all of it, or over another part.
+    """
+    first, last = -(-forecast.start_us // _HOUR_US), forecast.end_us // _HOUR_US
+    if last <= first:
+        return first, np.empty(0)
     edges = np.arange(first, last + 1) * _HOUR_US
-    edges[0], edges[-1] = forecast.start_us, forecast.end_us
     steps, rest = np.divmod(edges - forecast.start_us, forecast.step_us)
     # The last edge is the end of the last step: its rest is zero, whatever intensity stands in for the step after it.
     within = forecast.intensity[np.minimum(steps, len(forecast) - 1)] * (rest / forecast.step_us)

@@ -183,3 +183,23 @@ def test_a_damaged_state_is_refused_by_name(damage):
         ForecastError.from_dict({**state, **damage})
     with pytest.raises(InvalidRequestError, match="state"):
         ForecastError.from_dict({})
+
+
+def test_the_rest_of_an_hour_is_not_held_against_the_mean_of_all_of_it():
+    # Five-minute steps: dirty up to the last five minutes of the hour, which are clean. Once only these are left of it,
+    # the hour's mean, 280 g/kWh, says nothing of them.
+    whole = Forecast("Z", START, timedelta(minutes=5), [300.0] * 11 + [60.0] + [200.0] * 24, issued_at=START)
+    late = START + timedelta(minutes=55)
+    rest = Forecast("Z", late, timedelta(minutes=5), [60.0] + [200.0] * 24, issued_at=late)
+    error = ForecastError().observed(whole)
+    assert error.believed(rest).intensity.tolist() == rest.intensity.tolist()
+    assert error.observed(rest).believed(rest).intensity.tolist() == rest.intensity.tolist()
+
+
+def test_less_than_an_hour_teaches_nothing_and_is_believed_as_it_stands():
+    short = Forecast("Z", START, timedelta(minutes=5), [60.0, 300.0], issued_at=START)
+    known = ForecastError().observed(short)
+    assert known.believed(short).intensity.tolist() == [60.0, 300.0]
+    later = START + timedelta(minutes=1)
+    warm = ForecastError().observed(Forecast("Z", START, timedelta(hours=1), [100.0] * 5, issued_at=START))
+    assert warm.observed(short.replaced(issued_at=later)) == warm
