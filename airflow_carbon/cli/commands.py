@@ -74,6 +74,13 @@ _POWER = _argument(
     metavar="PHASES",
     help="what the run draws as it goes on: '10m@50W, 2h@300W, 15m@80W'; tells the duration too",
 )
+_MIN_SAVING = _argument(
+    "--min-saving",
+    type=float,
+    default=10.0,
+    metavar="PERCENT",
+    help="waiting must promise at least this reduction of intensity (default: 10)",
+)
 _DEADLINE = _argument(
     "--deadline",
     metavar="WHEN",
@@ -118,13 +125,7 @@ COMMANDS: tuple[Command | Group, ...] = (
                 "--max-delay", metavar="DURATION", help="latest start, from now (24h where no deadline is given)"
             ),
             _argument("--earliest-start", metavar="WHEN", help="no start before it: a moment, or a duration from now"),
-            _argument(
-                "--min-saving",
-                type=float,
-                default=10.0,
-                metavar="PERCENT",
-                help="waiting must promise at least this reduction of intensity (default: 10)",
-            ),
+            _MIN_SAVING,
             _CSV,
             _REPLAY,
             _CONN_ID,
@@ -218,13 +219,7 @@ COMMANDS: tuple[Command | Group, ...] = (
             ),
             _argument("--duration", metavar="DURATION", help="how long a run takes: 90m, 1h30m, 2d"),
             _argument("--max-delay", metavar="DURATION", help="latest start after a run was ready (default: 24h)"),
-            _argument(
-                "--min-saving",
-                type=float,
-                default=10.0,
-                metavar="PERCENT",
-                help="waiting must promise at least this reduction of intensity (default: 10)",
-            ),
+            _MIN_SAVING,
             _argument(
                 "--every", metavar="DURATION", help="how often a run is ready (default: by the history's length)"
             ),

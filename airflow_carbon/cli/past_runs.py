@@ -36,12 +36,20 @@ class PastRuns:
 
 
 def read(
-    api: AirflowApi, dag_id: str, task_id: str | None, *, since: datetime, until: datetime, max_delay: timedelta
+    api: AirflowApi,
+    dag_id: str,
+    task_id: str | None,
+    *,
+    since: datetime,
+    until: datetime,
+    max_delay: timedelta,
+    most: int = MOST,
 ) -> PastRuns:
     """Read what succeeded between two moments and would have been free to shift.
 
     :param task_id: this task alone, in any run; None takes each run that succeeded and lies between them as one job,
         or as several where sensors alone ran in between.
+    :param most: runs, and task instances, that are read: the newest.
     :raises InvalidRequestError: if there is no such DAG or task, or nothing of it succeeded.
     :raises LocalAirflowError: if Airflow does not answer, or with an error.
     """
@@ -50,10 +58,10 @@ def read(
     try:
         _check_names(api, dag_id, task_id)
         path = ("dags", dag_id, "dagRuns")
-        runs = None if task_id else pages(api, *path, key="dag_runs", most=MOST, query=newest_first)
+        runs = None if task_id else pages(api, *path, key="dag_runs", most=most, query=newest_first)
         if task_id is not None:
             newest_first["task_id"] = task_id
-        found = pages(api, *path, "~", "taskInstances", key="task_instances", most=MOST, query=newest_first)
+        found = pages(api, *path, "~", "taskInstances", key="task_instances", most=most, query=newest_first)
     except OSError as error:
         reason = getattr(error, "reason", None) or error
         raise LocalAirflowError(f"--url: {api.url} does not answer: {reason}") from error

@@ -91,13 +91,19 @@ class Unanswered:
 
 
 async def read(
-    source: CarbonSource, locations: Sequence[Location], span: Span, *, measured: bool = True
+    source: CarbonSource,
+    locations: Sequence[Location],
+    span: Span,
+    *,
+    measured: bool = True,
+    patience: float = PATIENCE_SECONDS,
 ) -> list[Reading | Unanswered]:
     """Ask about all locations at once; one that the source does not answer stays in the list with its reason.
 
     :param measured: for the present, prefer the newest measured value to the first step of the forecast.
+    :param patience: how long to wait for one location [s].
     """
-    return await asyncio.gather(*(_read(source, location, span, measured) for location in locations))
+    return await asyncio.gather(*(_read(source, location, span, measured, patience) for location in locations))
 
 
 def cleanest_first(readings: Sequence[Reading | Unanswered]) -> list[Reading | Unanswered]:
@@ -116,28 +122,32 @@ def comparable(readings: Sequence[Reading | Unanswered]) -> bool:
     return len({one.meaning for one in readings if isinstance(one, Reading)}) <= 1
 
 
-async def _read(source: CarbonSource, location: Location, span: Span, measured: bool) -> Reading | Unanswered:
+async def _read(
+    source: CarbonSource, location: Location, span: Span, measured: bool, patience: float
+) -> Reading | Unanswered:
     try:
         if span.scope is Scope.NOW:
-            series = await _present(source, location, span.now, measured)
+            series = await _present(source, location, span.now, measured, patience / 2)
             return Reading(location, series, series.start, series.end)
         if span.scope is Scope.HISTORY:
             question = source.history(location, start=span.start, end=span.end)
         else:
             question = source.forecast(location, now=span.start, until=span.end)
-        series = (await _in_time(question, PATIENCE_SECONDS)).between(span.start, span.end)
+        series = (await _in_time(question, patience)).between(span.start, span.end)
         return Reading(location, series, max(span.start, series.start), min(span.end, series.end))
     except CarbonError as error:
         return Unanswered(location, " ".join(str(error).split()) or type(error).__name__)
 
 
-async def _present(source: CarbonSource, location: Location, now: datetime, measured: bool) -> Forecast:
+async def _present(
+    source: CarbonSource, location: Location, now: datetime, measured: bool, patience: float
+) -> Forecast:
     past: Forecast | None = None
     fault = ""
     if measured:
         try:
             question = source.history(location, start=now - RECENT, end=now)
-            past = (await _in_time(question, PATIENCE_SECONDS / 2)).between(now - RECENT, now)
+            past = (await _in_time(question, patience)).between(now - RECENT, now)
         except CarbonError as error:
             fault = str(error)
         else:
@@ -146,7 +156,7 @@ async def _present(source: CarbonSource, location: Location, now: datetime, meas
                 return past
     try:
         question = source.forecast(location, now=now, until=now + AHEAD)
-        return (await _in_time(question, PATIENCE_SECONDS / 2)).between(now, now + MICROSECOND)
+        return (await _in_time(question, patience)).between(now, now + MICROSECOND)
     except CarbonError as error:
         # What stands in for a measured value is better than nothing.
         if past is not None:

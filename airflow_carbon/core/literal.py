@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import json
 from typing import Any
 
 from airflow_carbon.exceptions import InvalidRequestError
@@ -14,10 +12,13 @@ def literal(text: str, field: str) -> Any:
 
     :raises InvalidRequestError: naming the field, if the text is neither.
     """
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
+    # Not above: few fields come as such a text, and every worker would pay for both.
+    import json
+    from ast import literal_eval
+
+    for read in (json.loads, literal_eval):
         try:
-            return ast.literal_eval(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            raise InvalidRequestError(f"{field}: {text[:200]!r} is neither JSON nor a Python literal") from None
+            return read(text)
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            continue
+    raise InvalidRequestError(f"{field}: {text[:200]!r} is neither JSON nor a Python literal")

@@ -46,6 +46,17 @@ def aware(moment: datetime, field: str) -> datetime:
     return moment_at(microseconds(moment))
 
 
+def interval(start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """Return both ends of a time in UTC.
+
+    :raises InvalidRequestError: if a moment has no timezone, or the end is not later than the start.
+    """
+    start, end = aware(start, "start"), aware(end, "end")
+    if end <= start:
+        raise InvalidRequestError(f"end: {end.isoformat()} must be later than the start {start.isoformat()}")
+    return start, end
+
+
 def parse_moment(value: datetime | str, field: str) -> datetime:
     """Read an aware datetime or its ISO 8601 text, and return it in UTC.
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from ast import literal_eval
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import accumulate, pairwise
 from typing import Any
 
+from airflow_carbon.core.literal import literal
 from airflow_carbon.core.moment import MICROSECOND, in_words, parse_duration
 from airflow_carbon.core.units import WATT_HOURS_PER_KWH
 from airflow_carbon.exceptions import InvalidRequestError
@@ -66,7 +65,7 @@ class PowerProfile:
         if isinstance(value, PowerProfile):
             return value
         if isinstance(value, str) and value.lstrip().startswith("["):
-            value = _of_list_text(value.strip(), field)
+            value = literal(value.strip(), field)
         if isinstance(value, str):
             return cls(tuple(_of_text(text, number, field) for number, text in enumerate(value.split(","), start=1)))
         if not isinstance(value, Iterable):
@@ -150,17 +149,6 @@ def _of_text(text: str, number: int, field: str) -> tuple[timedelta, float]:
         raise InvalidRequestError(f"{field}: phase {number}: {text.strip()!r} is none; write for example {_EXAMPLE}")
     watts = _number(match["watts"], number, field) * (1000.0 if match["unit"] else 1.0)
     return parse_duration(match["duration"], f"{field}: phase {number}"), watts
-
-
-def _of_list_text(text: str, field: str) -> Sequence[Any]:
-    for read in (json.loads, literal_eval):
-        try:
-            # It begins as a list does, so it is one or nothing.
-            phases: list[Any] = read(text)
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            continue
-        return phases
-    raise InvalidRequestError(f"{field}: {text!r} is no list of phases; write for example {_EXAMPLE}")
 
 
 def _of_pair(pair: Any, number: int, field: str) -> tuple[timedelta, float]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_carbon.core.candidate import ASSUMED_PUE, Candidate
 from airflow_carbon.core.fleet import FleetRegion, TaskClass
 from airflow_carbon.core.forecast import Forecast
+from airflow_carbon.core.literal import literal
 from airflow_carbon.core.moment import parse_duration, parse_moment_after, stated
 from airflow_carbon.exceptions import InvalidRequestError
+from airflow_carbon.operators.rendered import names_of
 
 if TYPE_CHECKING:
     from airflow_carbon.operators.place_fleet import PlaceFleetOperator
@@ -47,7 +47,7 @@ class FleetRequest:
 
         :raises InvalidRequestError: naming the field that is wrong.
         """
-        names = _names(task.regions)
+        names = tuple(names_of(task.regions, "regions"))
         deadline = parse_moment_after(task.deadline, run_after, "deadline")
         batch_size = stated(task.batch_size)
         return cls(
@@ -111,7 +111,7 @@ def pue_of(candidate: Candidate) -> float:
 
 
 def _classes(task: PlaceFleetOperator, run_after: datetime, deadline: datetime) -> tuple[TaskClass, ...]:
-    given = _read(task.tasks)
+    given = _read(task.tasks, "tasks")
     if not isinstance(given, Sequence) or isinstance(given, str):
         given = [{"name": "tasks", "count": given}]
     classes = []
@@ -140,7 +140,7 @@ def _classes(task: PlaceFleetOperator, run_after: datetime, deadline: datetime) 
                 energy_kwh=None if energy is None else _number(energy, f"{where}energy_kwh"),
                 earliest_start=earliest,
                 deadline=deadline if latest is None else min(latest, deadline),
-                regions=None if regions is None else _names(regions),
+                regions=None if regions is None else tuple(names_of(regions, f"{where}regions")),
             )
         )
     if not classes:
@@ -149,11 +149,13 @@ def _classes(task: PlaceFleetOperator, run_after: datetime, deadline: datetime) 
 
 
 def _by_region(value: Any, field: str, names: Sequence[str], default: Any) -> list[Any]:
-    given = _read(stated(value))
+    given = _read(stated(value), field)
     if given is None:
         given = {}
     if not isinstance(given, Mapping):
         given = dict.fromkeys(names, given)
+    if strangers := [name for name in given if name not in names]:
+        raise InvalidRequestError(f"{field}: {strangers[0]!r} is none of the regions; there are {', '.join(names)}")
     for name in names:
         if name not in given and default is None:
             raise InvalidRequestError(f"{field}: region {name} has none; give a number for it, or one for all")
@@ -176,22 +178,9 @@ def _hours(backlog: float | timedelta, cores: float) -> float:
     return backlog / timedelta(hours=1) if isinstance(backlog, timedelta) else backlog / max(cores, 1.0)
 
 
-def _read(value: Any) -> Any:
-    """Read the JSON text that a template gives; other values, and other texts, stay."""
-    if isinstance(value, str):
-        with suppress(ValueError):
-            return json.loads(value)
-    return value
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    given = _read(value)
-    names = [one.strip() for one in given.split(",")] if isinstance(given, str) else given
-    if not isinstance(names, Sequence) or not names or not all(isinstance(one, str) and one for one in names):
-        raise InvalidRequestError(f"regions: {value!r} must be a list of at least one name")
-    if len(set(names)) != len(names):
-        raise InvalidRequestError(f"regions: {', '.join(names)} names one twice")
-    return tuple(names)
+def _read(value: Any, field: str) -> Any:
+    """Read the text of a list or a mapping, as a template gives it; other values, and other texts, stay."""
+    return literal(value.strip(), field) if isinstance(value, str) and value.strip()[:1] in ("[", "{") else value
 
 
 def _number(value: Any, field: str) -> float:

@@ -11,11 +11,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_carbon.core.location import Location
-from airflow_carbon.core.moment import EPOCH, aware
+from airflow_carbon.core.moment import EPOCH, aware, interval
 from airflow_carbon.core.units import Kind, Signal
 from airflow_carbon.exceptions import (
     CarbonError,
-    InvalidRequestError,
     SourceAuthError,
     SourceResponseError,
     SourceUnavailableError,
@@ -83,9 +82,7 @@ class CarbonAwareSdk:
         :raises SourceResponseError: if the answer is not as documented.
         :raises InvalidRequestError: if a moment has no timezone or the end is not later than the start.
         """
-        start, end = aware(start, "start"), aware(end, "end")
-        if end <= start:
-            raise InvalidRequestError(f"end: {end.isoformat()} must be later than the start {start.isoformat()}")
+        start, end = interval(start, end)
         zone, first, last = _named(location), start - (start - EPOCH) % HOUR, end + (EPOCH - end) % SECOND
         payloads = []
         while first < last:

@@ -13,11 +13,10 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, cast
 
 from airflow_carbon.core.forecast import Forecast
-from airflow_carbon.core.moment import MICROSECOND, aware
+from airflow_carbon.core.moment import MICROSECOND, aware, interval
 from airflow_carbon.core.units import Accounting, Kind, Signal
 from airflow_carbon.exceptions import (
     InvalidForecastError,
-    InvalidRequestError,
     SourceError,
     SourceResponseError,
     SourceUnavailableError,
@@ -109,9 +108,7 @@ class Computed:
         :raises SourceResponseError: if its rows are no series of intensities.
         :raises InvalidRequestError: if a moment has no timezone or the end is not later than the start.
         """
-        start, end = aware(start, "start"), aware(end, "end")
-        if end <= start:
-            raise InvalidRequestError(f"end: {end.isoformat()} must be later than the start {start.isoformat()}")
+        start, end = interval(start, end)
         # More is asked for at the early side: at the late one, it may lie in the future.
         begin = min(_hour_of(start), _hour_of(end - LEAST_ASKED))
         answer = await self._series(location, begin, end, Kind.MEASURED)

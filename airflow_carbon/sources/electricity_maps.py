@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_carbon.core.location import Location
-from airflow_carbon.core.moment import EPOCH, aware
+from airflow_carbon.core.moment import EPOCH, aware, interval
 from airflow_carbon.exceptions import (
     CarbonError,
     InvalidRequestError,
@@ -123,9 +123,7 @@ class ElectricityMaps:
         :raises SourceResponseError: if the answer is not as documented.
         :raises InvalidRequestError: if a moment has no timezone or the end is not later than the start.
         """
-        start, end = aware(start, "start"), aware(end, "end")
-        if end <= start:
-            raise InvalidRequestError(f"end: {end.isoformat()} must be later than the start {start.isoformat()}")
+        start, end = interval(start, end)
         payloads = await self._past(location, start, end)
         answer = read_history(
             payloads, start=start, end=end, granularity=self._granularity, emission_factor_type=self._factors

@@ -9,11 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_carbon.core.location import Location
-from airflow_carbon.core.moment import EPOCH, aware
+from airflow_carbon.core.moment import EPOCH, aware, interval
 from airflow_carbon.core.units import Accounting, Kind
 from airflow_carbon.exceptions import (
     CarbonError,
-    InvalidRequestError,
     SourceResponseError,
     SourceUnavailableError,
     UnknownZoneError,
@@ -75,9 +74,7 @@ class EnergyCharts:
         :raises SourceResponseError: if the answer is not as documented.
         :raises InvalidRequestError: if a moment has no timezone or the end is not later than the start.
         """
-        start, end = aware(start, "start"), aware(end, "end")
-        if end <= start:
-            raise InvalidRequestError(f"end: {end.isoformat()} must be later than the start {start.isoformat()}")
+        start, end = interval(start, end)
         payload = await self._asked(location, start, end)
         return read_history(payload, zone=country_of(location), start=start, end=end)
 

@@ -7,9 +7,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from airflow_carbon.core.forecast import Forecast
-from airflow_carbon.core.moment import aware
+from airflow_carbon.core.moment import aware, interval
 from airflow_carbon.core.units import Accounting, Kind
-from airflow_carbon.exceptions import InvalidRequestError
 from airflow_carbon.sources.regions import country_averages, country_of, lookup
 
 if TYPE_CHECKING:
@@ -67,9 +66,7 @@ class Typical:
         :raises UnknownZoneError: if the location's country is not in the embedded table.
         :raises InvalidRequestError: if a moment has no timezone or the end is not later than the start.
         """
-        start, end = aware(start, "start"), aware(end, "end")
-        if end <= start:
-            raise InvalidRequestError(f"end: {end.isoformat()} must be later than the start {start.isoformat()}")
+        start, end = interval(start, end)
         return self._hours(location, start, end)
 
     def note(self, location: Location) -> str:

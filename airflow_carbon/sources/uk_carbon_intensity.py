@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_carbon.core.moment import EPOCH, aware
+from airflow_carbon.core.moment import EPOCH, aware, interval
 from airflow_carbon.core.units import Accounting, Kind
 from airflow_carbon.exceptions import (
     CarbonError,
@@ -87,9 +87,7 @@ class UkCarbonIntensity:
         :raises SourceResponseError: if the answer is not as documented.
         :raises InvalidRequestError: if a moment has no timezone or the end is not later than the start.
         """
-        start, end = aware(start, "start"), aware(end, "end")
-        if end <= start:
-            raise InvalidRequestError(f"end: {end.isoformat()} must be later than the start {start.isoformat()}")
+        start, end = interval(start, end)
         zone = _zone(location, self._own)
         first, last = start - (start - EPOCH) % STEP, end + (EPOCH - end) % STEP
         payloads = []

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_carbon.core.moment import EPOCH, aware
+from airflow_carbon.core.moment import EPOCH, aware, interval
 from airflow_carbon.exceptions import (
     CarbonError,
     InvalidRequestError,
@@ -125,9 +125,7 @@ class WattTime:
         :raises SourceResponseError: if its answer is not as it documents.
         :raises InvalidRequestError: if a moment has no timezone or the end is not later than the start.
         """
-        start, end = aware(start, "start"), aware(end, "end")
-        if end <= start:
-            raise InvalidRequestError(f"end: {end.isoformat()} must be later than the start {start.isoformat()}")
+        start, end = interval(start, end)
         await self.zone(location)
 
         async def ask(region: str) -> Forecast:

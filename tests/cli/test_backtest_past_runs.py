@@ -129,20 +129,19 @@ def test_an_airflow_that_grants_smaller_pages_loses_no_run(
     assert sum("taskInstances" in path for path in Airflow.asked) == 3
 
 
-def test_runs_beyond_the_most_are_told_and_no_run_is_read_in_part(
-    airflow: str, days: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_runs_beyond_the_most_are_told_and_no_run_is_read_in_part(airflow: str, days: Path) -> None:
     Airflow.instances = [
         instance(task, 24 * 7 + 4 * run + at, 1, run=f"run {run}")
         for run in range(6)
         for at, task in enumerate(("load", "train"))
     ]
-    monkeypatch.setattr(past_runs, "MOST", 7)
-    said = json.loads(said_by(capsys, *asked_of(airflow, days, "--max-delay", "3h", "--json")))
+    found = past_runs.read(
+        connected(Namespace(url=airflow, user=None)), "nightly_training", None, since=BEGINS,
+        until=BEGINS + timedelta(days=11), max_delay=3 * HOUR, most=7,
+    )  # fmt: skip
     # Seven instances are three runs and half of the fourth, which would be a job of half its length.
-    assert said["total"]["jobs"] == 3
-    assert "2 h in the middle" in said["what"]
-    assert "of 12 task instances the newest 7 were read" in said["assumed"]
+    assert [one.duration for one in found.jobs] == [2 * HOUR] * 3
+    assert "of 12 task instances the newest 7 were read" in found.assumed
 
 
 def test_a_misspelt_dag_is_looked_for_on_every_page(

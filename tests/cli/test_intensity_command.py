@@ -94,8 +94,8 @@ class Hanging(Grid):
         return series(now, 100.0)
 
 
-def read_by(source: Grid, span: Span, *names: str) -> list[Reading | Unanswered]:
-    return asyncio.run(read(source, [Location.parse(f"zone:{name}") for name in names], span))
+def read_by(source: Grid, span: Span, *names: str, patience: float = 55.0) -> list[Reading | Unanswered]:
+    return asyncio.run(read(source, [Location.parse(f"zone:{name}") for name in names], span, patience=patience))
 
 
 def reading_by(source: Grid, span: Span) -> Reading:
@@ -243,9 +243,8 @@ def test_all_are_asked_at_once() -> None:
     assert order_of([one for one in asyncio.run(meet()) if isinstance(one, Reading)]) == names
 
 
-def test_one_that_hangs_does_not_take_the_others_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_carbon.cli.reading.PATIENCE_SECONDS", 0.1)
-    hanging, answered = read_by(Hanging(), COMING_3_H, "FR", "DE")
+def test_one_that_hangs_does_not_take_the_others_with_it() -> None:
+    hanging, answered = read_by(Hanging(), COMING_3_H, "FR", "DE", patience=0.1)
     assert hanging == Unanswered(Location.parse("zone:FR"), "no answer within 0 s")
     assert isinstance(answered, Reading)
 

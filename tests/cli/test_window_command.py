@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 import json
-import sys
+from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -181,13 +181,13 @@ def test_colours_are_for_a_terminal_alone_and_not_where_no_colour_is_wanted(
     monkeypatch.setenv("TERM", "xterm")
     assert "\x1b" not in words_of(capsys, "zone:GB", "--duration", "1h")
     terminal = Terminal()
-    monkeypatch.setattr(sys, "stdout", terminal)
-    assert main(["window", "zone:GB", "--duration", "1h"]) == 0
+    with redirect_stdout(terminal):
+        assert main(["window", "zone:GB", "--duration", "1h"]) == 0
     assert "\x1b[1m" in terminal.getvalue()
     monkeypatch.setenv("NO_COLOR", "1")
     plain = Terminal()
-    monkeypatch.setattr(sys, "stdout", plain)
-    assert main(["window", "zone:GB", "--duration", "1h"]) == 0
+    with redirect_stdout(plain):
+        assert main(["window", "zone:GB", "--duration", "1h"]) == 0
     assert "\x1b" not in plain.getvalue()
 
 

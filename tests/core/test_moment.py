@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from airflow_carbon.core.moment import (
     aware,
     in_words,
+    interval,
     microseconds,
     moment_at,
     parse_duration,
@@ -134,3 +135,20 @@ def test_a_bare_zero_needs_no_unit():
 def test_what_a_template_leaves_empty_is_not_given(empty):
     assert stated(empty) is None
     assert stated("8h") == "8h"
+
+
+def test_an_interval_is_given_in_utc():
+    berlin = timezone(timedelta(hours=2))
+    start, end = interval(NOON.astimezone(berlin), NOON + timedelta(hours=1))
+    assert (start, end, start.tzinfo) == (NOON, NOON + timedelta(hours=1), UTC)
+
+
+@pytest.mark.parametrize("end", [NOON, NOON - timedelta(seconds=1)])
+def test_an_interval_ends_after_it_starts(end):
+    with pytest.raises(InvalidRequestError, match=r"^end: .* must be later than the start"):
+        interval(NOON, end)
+
+
+def test_an_interval_needs_timezones():
+    with pytest.raises(InvalidRequestError, match=r"^end: "):
+        interval(NOON, NOON.replace(tzinfo=None) + timedelta(hours=1))

@@ -83,6 +83,26 @@ def test_classes_keep_to_their_own_limits() -> None:
     assert datetime.fromisoformat(films["end"]) < datetime.now(UTC) + 3 * HOUR
 
 
+def test_lists_and_mappings_among_the_params_are_read_as_the_templates_render_them() -> None:
+    from airflow.sdk import DAG
+
+    from airflow_carbon.operators.place_fleet import PlaceFleetOperator
+
+    params = {
+        "regions": ["azure:uksouth", "azure:swedencentral"],
+        "cores": {"azure:uksouth": 100, "azure:swedencentral": 4},
+        "classes": [{"name": "frames", "count": 10, "duration": "3m"}],
+    }
+    fields = {"regions": "{{ params.regions }}", "capacity": "{{ params.cores }}", "tasks": "{{ params.classes }}"}
+    with DAG("fleet", schedule=None):
+        task = PlaceFleetOperator(task_id="plan", deadline="4h", slot="15m", **fields)
+    context = task_context()
+    task.render_template_fields({**context, "params": params})
+    batches = task.execute(context)
+    assert {each["region"] for each in batches} <= set(params["regions"])
+    assert sum(each["count"] for each in batches) == 10
+
+
 def test_no_batch_may_start_too_late_for_the_deadline() -> None:
     run_after = datetime.now(UTC)
     for each in placed(task_context(run_after=run_after), capacity=10, slot="1h", duration="50m"):
@@ -167,6 +187,8 @@ def test_a_late_scheduler_does_not_fail_the_task() -> None:
         ({"capacity": {"aws:us-east-1": 5}}, "capacity: region azure:germanywestcentral has none"),
         ({"capacity": "many"}, "capacity"),
         ({"backlog": "long"}, "backlog"),
+        ({"backlog": {"azure:swedencentrall": "1h"}}, "backlog: 'azure:swedencentrall' is none of the regions"),
+        ({"capacity": "{'aws:us-east-1': "}, "capacity: .* is neither JSON nor a Python literal"),
         ({"batch_size": 0}, "batch_size"),
         ({"slot": "0m"}, "slot"),
         ({"deadline": "10m"}, "100 of tasks do not"),

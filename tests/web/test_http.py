@@ -100,7 +100,7 @@ def packed(status: str, body: bytes, *headers: str) -> bytes:
 
 
 def uk(server: GridServer, **more: Any) -> Http:
-    return Http("uk", server.base("uk"), **{"ceiling": 4.0, **more})
+    return Http("uk", server.base("uk"), **{"ceiling": 10.0, **more})
 
 
 def get(http: Http, path: str = "/intensity", **more: Any) -> Any:
@@ -109,7 +109,7 @@ def get(http: Http, path: str = "/intensity", **more: Any) -> Any:
 
 def scripted(*answers: bytes, **more: Any) -> Any:
     with Scripted(*answers) as service:
-        return get(Http("service", service.url, **{"ceiling": 4.0, **more}))
+        return get(Http("service", service.url, **{"ceiling": 10.0, **more}))
 
 
 # Where trying again can help, and where not
@@ -420,10 +420,11 @@ def test_an_asker_who_leaves_takes_no_other_along(server: GridServer) -> None:
     server.fail("uk", "hang", times=1)
 
     async def leave() -> Any:
-        leaving = asyncio.create_task(uk(server).get("/intensity"))
-        while server.count("uk") == 0:  # noqa: ASYNC110
+        # Long enough for a machine that stands still for seconds.
+        leaving = asyncio.create_task(uk(server, ceiling=30.0).get("/intensity"))
+        while server.count("uk") == 0 and not leaving.done():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        staying = asyncio.create_task(uk(server).get("/intensity"))
+        staying = asyncio.create_task(uk(server, ceiling=30.0).get("/intensity"))
         leaving.cancel()
         with pytest.raises(asyncio.CancelledError):
             await leaving
@@ -600,7 +601,7 @@ def test_a_service_that_repeats_the_credentials_is_not_quoted(
     caplog.set_level(logging.DEBUG)
     answer = packed(status, said.encode() if "200" not in status else b"~" + said.encode())
     with pytest.raises(CarbonError) as raised:
-        scripted(answer, headers={"Authorization": header}, ceiling=0.5)
+        scripted(answer, headers={"Authorization": header}, ceiling=8.0)
     told = "".join(traceback.format_exception(raised.value)) + caplog.text
     assert "***" in told
     assert "secret" not in told
