@@ -1,8 +1,8 @@
 """### Keep the ledger whole, and make it final.
 
 Daily: `sync` brings in what tasks recorded while the ledger was down; `finalise` looks the intensities up again that
-were forecasts when the work ended, and makes final what was measured meanwhile; `count` tells the reductions to
-Airflow's own metrics (StatsD, OpenTelemetry), where these are on.
+were forecasts when the work ended, and makes final what was measured meanwhile; `conclude` makes of each decision what
+it changed; `count` tells the reductions to Airflow's own metrics (StatsD, OpenTelemetry), where these are on.
 
 `sync` reads Airflow's REST API: as the user of a connection `carbon_airflow_api` (type `http`: host with its scheme,
 port, login and password of a user who may read runs and XComs). Without that connection it is skipped, and the rest
@@ -31,7 +31,7 @@ from airflow.sdk import Param, dag, task
     },
 )
 def carbon_maintenance() -> None:
-    """Sync, then finalise, then count."""
+    """Sync, then finalise, then conclude, then count."""
 
     @task
     def sync(params: dict[str, Any]) -> dict[str, int]:
@@ -69,6 +69,18 @@ def carbon_maintenance() -> None:
         told = finalise(LedgerHook().ledger, now=now, since=now - timedelta(days=params["days"]))
         return {"finalised": told.finalised, "left": dict(told.left)}
 
+    @task(trigger_rule="all_done")
+    def conclude(params: dict[str, Any]) -> dict[str, Any]:
+        """Make of each decision what it changed, against the same work at home when it was first ready."""
+        from collections import Counter
+
+        from airflow_carbon.hooks.impact import conclude
+        from airflow_carbon.hooks.ledger import LedgerHook
+
+        now = datetime.now(UTC)
+        told = conclude(LedgerHook().ledger, now=now, since=now - timedelta(days=params["days"]))
+        return {"impacts": len(told.records), "unclaimed": dict(Counter(told.left.values()))}
+
     @task(trigger_rule="none_failed")
     def count() -> list[dict[str, Any]]:
         """Tell the reductions to Airflow's metrics."""
@@ -80,10 +92,10 @@ def carbon_maintenance() -> None:
         metrics.counted(periods)
         return [one.record() for one in periods]
 
-    # A failed sync stops no finalise, and yet fails the run: count, the last task, asks for both.
-    synced, finalised, counted = sync(), finalise(), count()
-    synced >> finalised >> counted
-    synced >> counted
+    # A failed sync stops no other, and yet fails the run: count, the last task, asks for all.
+    synced, finalised, concluded, counted = sync(), finalise(), conclude(), count()
+    synced >> finalised >> concluded >> counted
+    [synced, finalised] >> counted
 
 
 carbon_maintenance()

@@ -413,7 +413,8 @@ COMMANDS: tuple[Command | Group, ...] = (
             Command(
                 "finalise",
                 "Make it final",
-                "Make provisional emissions final, where the hours in which they ran were measured meanwhile.",
+                "Make provisional emissions final, where the hours in which they ran were measured meanwhile, and "
+                "conclude what each decision changed.",
                 (_DAG, _SINCE, _CONN_ID, _LEDGER, _NOW, _JSON),
                 "airflow_carbon.cli.ledger.run_finalise",
             ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -126,22 +127,36 @@ def run_uptake(args: Namespace) -> int:
 
 
 def run_finalise(args: Namespace) -> int:
-    """Make provisional emissions final, where the hours in which they ran were measured meanwhile.
+    """Make provisional emissions final, where their hours were measured meanwhile, and conclude what decisions changed.
 
     :raises CarbonError: if a connection is wrong, or the ledger does not answer.
     """
+    from airflow_carbon.hooks.impact import conclude
     from airflow_carbon.hooks.ledger_finalise import finalise
 
-    now = now_of(args)
-    since = None if args.since is None else _moment(args.since, now, "--since")
+    now, ledger = now_of(args), _hook(args).ledger
+    which = {
+        "now": now,
+        "carbon_conn_id": args.conn_id,
+        "since": None if args.since is None else _moment(args.since, now, "--since"),
+        "dag_id": args.dag,
+    }
     with logs_on_stderr():
-        told = finalise(_hook(args).ledger, now=now, carbon_conn_id=args.conn_id, since=since, dag_id=args.dag)
+        told = finalise(ledger, **which)
+        concluded = conclude(ledger, **which)
+    unclaimed = Counter(concluded.left.values())
     if args.json:
-        _print_json({"finalised": told.finalised, "left": dict(told.left)})
+        _print_json({
+            "finalised": told.finalised, "left": dict(told.left),
+            "impacts": len(concluded.records), "unclaimed": dict(unclaimed),
+        })  # fmt: skip
         return 0
     print(f"{told.finalised} emissions are final now")
     for reason, count in told.left.most_common():
         print(f"{count} stay provisional: {reason}")
+    print(f"{len(concluded.records)} decisions have an impact")
+    for reason, count in unclaimed.most_common():
+        print(f"{count} claim none: {reason}")
     return 0
 
 

@@ -35,7 +35,9 @@ def parse_amount(value: Any, field: str, unit: str, *, most: float = math.inf) -
         try:
             value = float(value)
         except ValueError:
-            raise InvalidRequestError(
-                f"{field}: {value!r} is text, and must be a number, zero or larger [{unit}]"
-            ) from None
+            # What a template makes of an XCom that is not there.
+            why = (
+                "there is none (did the task that gives it fail?)" if value.strip() == "None" else f"{value!r} is text"
+            )
+            raise InvalidRequestError(f"{field}: {why}, and must be a number, zero or larger [{unit}]") from None
     return amount(value, field, unit, most=most)

@@ -77,6 +77,7 @@ def test_no_hardware_leaves_it_out() -> None:
         (1000, "1000 cannot be read"),
         ({"total_kg": -1}, "total_kg: -1"),
         ({"total_kg": "heavy"}, "'heavy' is text"),
+        ({"total_kg": "None"}, "total_kg: there is none"),
         ({"total_kg": 1, "resource_share": 1.5}, "more than the whole"),
         ({"total_kg": 1, "life": "0s"}, "life"),
         ({"total_kg": 1, "vcpus": 8, "vcpus_of_host": 4}, "more than all"),

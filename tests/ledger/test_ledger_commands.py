@@ -116,7 +116,11 @@ def test_sync_fills_the_ledger_from_a_server(
     assert commands.run_totals(args()) == 0
 
 
-def test_finalise_says_what_stays_provisional(capsys: pytest.CaptureFixture[str]) -> None:
-    LedgerHook().write(emission(location="", made_at=START))
+def test_finalise_says_what_stays_provisional_and_what_claims_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    LedgerHook().write(emission(location="", made_at=START), decision(governs=()))
     assert commands.run_finalise(args()) == 0
-    assert capsys.readouterr().out == "0 emissions are final now\n1 stay provisional: no location is recorded\n"
+    first, second, third, fourth = capsys.readouterr().out.splitlines()
+    assert (first, second) == ("0 emissions are final now", "1 stay provisional: no location is recorded")
+    assert third == "0 decisions have an impact"
+    assert fourth.startswith("1 claim none: ")
+    assert told(capsys, commands.run_finalise)["impacts"] == 0

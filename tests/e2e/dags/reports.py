@@ -11,14 +11,14 @@ from airflow.sdk import DAG, Param, get_current_context, task
 from airflow_carbon import CarbonAwareSensor, SciHook, SciReportOperator
 
 SERVER = {"total_kg": 1000, "life": "35040h"}
-sci = SciHook()
+sci = SciHook("de_minutes")
 
 
 @task(retries=1, retry_delay=timedelta(seconds=3))
 def work(decision: dict[str, Any]) -> int:
     """Keep a core busy for a while; fail at first, half way."""
     first = get_current_context()["ti"].try_number == 1
-    where = {"location": "zone:DE", "carbon_conn_id": "de_minutes", "embodied": SERVER, "functional_unit": "row"}
+    where = {"location": "zone:DE", "embodied": SERVER, "functional_unit": "row"}
     with sci.measure(energy="codecarbon", **where) as done:
         end = time.monotonic() + (2 if first else 4)
         while time.monotonic() < end:
@@ -29,7 +29,7 @@ def work(decision: dict[str, Any]) -> int:
     return 200
 
 
-with DAG("reports", schedule=None, tags=["carbon-test"], params={"max_delay": Param("150s", type="string")}):
+with DAG("reports", schedule=None, tags=["carbon-test"], params={"max_delay": Param("240s", type="string")}):
     wait = CarbonAwareSensor(
         task_id="wait",
         location="zone:DE",
