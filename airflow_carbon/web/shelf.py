@@ -30,10 +30,12 @@ class Shelf:
     Losing a document only means to ask again, so nothing here raises: a full disk must not fail a DAG.
 
     :param folder: made when the first document is written, for this user alone.
+    :param briefly: how long a lock is waited for where nothing may be awaited [s].
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, briefly: float = BRIEFLY) -> None:
         self.folder = folder
+        self._briefly = briefly
 
     def read(self, name: str) -> dict[str, Any] | None:
         """Give a document, None where there is none that can be read."""
@@ -94,7 +96,7 @@ class Shelf:
         """Do the same without an event loop, for work of microseconds; it goes on after a moment in any case."""
         handle = self._opened(name)
         try:
-            give_up = time.monotonic() + BRIEFLY
+            give_up = time.monotonic() + self._briefly
             while handle is not None and not _locked(handle) and time.monotonic() < give_up:
                 time.sleep(0.001)
             yield

@@ -59,7 +59,7 @@ ONCE = {"paths": {"/login": 1, "/v3/forecast": 20}, "most of one zone": 1, "zone
 
 def run_tasks(kind: str, count: int) -> None:
     words = [sys.executable, str(TASKS), kind, str(count), "grid", *(f"zone:{zone}" for zone in ZONES)]
-    done = subprocess.run(words, env=os.environ, capture_output=True, text=True, timeout=400, check=False)
+    done = subprocess.run(words, env=os.environ, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
 
 
