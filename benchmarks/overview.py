@@ -38,6 +38,8 @@ def line(figure: str, target: str, times: list[float]) -> None:
 
 
 def plugin_cost() -> None:
+    # An installed package has its byte code: without it this would time the compiler.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     rows = []
     for number in range(PROCESSES + 1):
         said = subprocess.run([sys.executable, "-c", PLUGIN], capture_output=True, check=True, text=True).stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 from typing import Any
 
 from airflow_carbon.core.record_fields import (
@@ -98,11 +99,27 @@ class WaitRecord:
         for name in ("ready_at", "earliest_start", "latest_start", "updated_at", "duration_seconds"):
             if getattr(self, name) is None:
                 raise InvalidRequestError(f"{name}: missing; a wait must have one")
-        for name in ("forecast", "replans"):
-            if (value := getattr(self, name)) is not None:
-                object.__setattr__(self, name, plain(value))
+        if self.forecast is not None and not _is_plain(self.forecast):
+            object.__setattr__(self, "forecast", plain(self.forecast))
+        if self.replans is not None:
+            object.__setattr__(self, "replans", plain(self.replans))
 
     @property
     def is_waiting(self) -> bool:
         """Tell whether the wait goes on."""
         return self.state == WAITING
+
+
+def _is_plain(forecast: Mapping[str, Any]) -> bool:
+    """Tell whether a forecast is as this package makes it: its many values need not be looked at one by one."""
+    values, steps = forecast.get("values"), forecast.get("steps", [])
+    return (
+        forecast.keys() <= {"start", "step_seconds", "values", "steps"}
+        and type(forecast.get("start")) is str
+        and type(forecast.get("step_seconds")) is float
+        and type(values) is list
+        and type(steps) is list
+        and set(map(type, values)) <= {float}
+        and set(map(type, steps)) <= {int}
+        and isfinite(sum(values))
+    )

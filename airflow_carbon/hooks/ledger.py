@@ -204,8 +204,9 @@ def _made(record: Record, now: datetime) -> Record:
 def without_secrets(record: Record) -> Record:
     """Mask what Airflow knows for a secret, as it does in its logs."""
     if isinstance(record, WaitRecord):
-        return replace(record, reason=_redacted(record.reason), replans=_redacted(record.replans))
-    masked: dict[str, Any] = {"raw": _redacted(record.raw)}
+        masked: dict[str, Any] = {"reason": _redacted(record.reason), "replans": _redacted(record.replans)}
+    else:
+        masked = {"raw": _redacted(record.raw)}
     if isinstance(record, EmissionRecord):
         masked |= {"energy_note": _redacted(record.energy_note), "fault": _redacted(record.fault)}
     if isinstance(record, DecisionRecord):
@@ -214,7 +215,7 @@ def without_secrets(record: Record) -> Record:
     try:
         return replace(record, **changed) if changed else record
     except InvalidRequestError:
-        return replace(record, raw={})
+        return replace(record, reason="", replans=None) if isinstance(record, WaitRecord) else replace(record, raw={})
 
 
 def _redacted(value: Any) -> Any:

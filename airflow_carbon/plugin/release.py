@@ -118,7 +118,7 @@ def _state(session: Session, ti: TaskInstance, key: str) -> str | None:
 
 
 def _scope(ti: TaskInstance) -> Any:
-    from airflow.sdk._shared.state import TaskScope
+    from airflow._shared.state import TaskScope
 
     return TaskScope(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
 

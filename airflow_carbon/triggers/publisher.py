@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 #: News of so long [s] share a transaction.
 PAUSE = 1.0
+#: And no more than so many, which are held in memory twice; thousands that come at once are written in pieces.
+AT_ONCE = 500
 #: The ledger's connection is read again after this long [s], and after each failure.
 REREAD_SECONDS = 300.0
 #: News that a ledger did not take are kept for the next try, and no more of them than this; the oldest go first.
@@ -104,8 +106,8 @@ class Publisher:
         taken: list[News] = []
         try:
             while self._news:
-                await asyncio.sleep(PAUSE)
-                taken, self._news = self._news, []
+                await asyncio.sleep(PAUSE if len(self._news) < AT_ONCE else 0.0)
+                taken, self._news = self._news[:AT_ONCE], self._news[AT_ONCE:]
                 if not await self._written(taken):
                     # The next news come with another try; a ledger that is down is not asked for its own sake.
                     self._news = [*taken, *self._news][-MOST_KEPT:]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from browser.driver import DRAWN, axe_script, launched
+from browser.driver import DRAWN, EXPECTED, axe_script, launched
 from browser.page_server import PageServer
 
 if TYPE_CHECKING:
@@ -15,11 +15,6 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 ZONE = "Europe/Berlin"
-#: What a browser says of an answer that is an error, which the page says in words, and of Airflow's own frames.
-EXPECTED = (
-    "Failed to load resource: the server responded with a status of",
-    "An iframe which has both allow-scripts and allow-same-origin",
-)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 #: Where the screenshots go; git ignores it.
 SCREENS = Path(__file__).parent.parent.parent / ".artefacts" / "screens"
+#: What a browser says of an answer that is an error, which the page says in words, and of Airflow's own frames.
+EXPECTED = (
+    "Failed to load resource: the server responded with a status of",
+    "An iframe which has both allow-scripts and allow-same-origin",
+)
 #: Holds once every chart that has a place on the page is drawn.
 DRAWN = (
     "() => document.querySelector('.drawn') && !document.body.innerText.includes('Loading.')"

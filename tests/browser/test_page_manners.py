@@ -72,7 +72,7 @@ def test_without_a_page_around_it_the_stored_theme_counts_and_then_the_systems(
 def test_times_stand_in_the_viewers_zone_and_in_utc(opened: Callable[..., Page], server: PageServer) -> None:
     server.answers = page_states.waiting()
     page = opened(TASK_PAGE, zone="Asia/Colombo")
-    shown = page.locator("#reason time").first.inner_text().split("\n")
+    shown = page.locator("#facts time").first.inner_text().split("\n")
     local, utc = (re.search(r"(\d\d):(\d\d)", line) for line in shown)
     assert local is not None
     assert utc is not None

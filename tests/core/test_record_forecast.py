@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def test_the_integral_between_any_two_edges_stays(values: list[float], edges: li
     told = document(forecast, *moments, None, most=most)
     assert sum(told.get("steps") or [1] * len(values)) == len(values)
     inside = sorted(moment for moment in moments if forecast.start <= moment <= forecast.end)
-    for begin, end in zip(inside, inside[1:], strict=False):
+    for begin, end in pairwise(inside):
         kept = sum(value * max(0.0, (min(last, end) - max(first, begin)) / STEP) for first, last, value in spans(told))
         exact = forecast.integral_to(_us(end)) - forecast.integral_to(_us(begin))
         assert kept == pytest.approx(exact, rel=1e-9, abs=1e-6)

@@ -93,8 +93,8 @@ def test_a_deferred_task_is_woken_with_who_and_why(session: Any, classpath: str,
 
 
 def test_a_rescheduled_task_is_called_back_and_finds_the_release(session: Any) -> None:
+    from airflow._shared.state import TaskScope
     from airflow.models.taskreschedule import TaskReschedule
-    from airflow.sdk._shared.state import TaskScope
     from airflow.state import get_state_backend
 
     key = put(session, "up_for_reschedule")

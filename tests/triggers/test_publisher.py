@@ -105,7 +105,7 @@ def news(number: int) -> News:
 
 
 async def drained(publisher: Publisher) -> None:
-    while publisher._sending is not None and not publisher._sending.done():
+    while publisher._sending is not None and not publisher._sending.done():  # noqa: ASYNC110
         await asyncio.sleep(0.05)
 
 
@@ -179,3 +179,43 @@ def test_where_nothing_is_kept_nothing_is_opened(monkeypatch: pytest.MonkeyPatch
 
     asyncio.run(off())
     assert not (tmp_path / "ledger.db").exists()
+
+
+def test_a_wait_in_the_triggerer_is_on_record_with_its_forecast_until_its_end(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import json
+
+    from airflow_carbon.hooks.ledger import LedgerHook
+    from airflow_carbon.triggers.carbon_window import CarbonWindowTrigger
+
+    monkeypatch.setenv("AIRFLOW__CARBON__STATE_DIR", str(tmp_path / "state"))
+    now, second = datetime.now(UTC).replace(microsecond=0), timedelta(seconds=1)
+    rows = [f"{(now + row * second).isoformat()},{10 if 6 <= row < 9 else 100}" for row in range(60)]
+    (tmp_path / "own.csv").write_text("\n".join(["timestamp,intensity", *rows]) + "\n")
+    extra = {"path": str(tmp_path / "own.csv")}
+    monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps({"conn_type": "carbon_history", "extra": extra}))
+    trigger = CarbonWindowTrigger(
+        location="zone:GB", duration_seconds=2.0, ready_at=now.isoformat(), earliest_start=now.isoformat(),
+        latest_start=(now + 20 * second).isoformat(), not_before=now.isoformat(), carbon_conn_id=["mine"],
+        decision_id="abc-1", task_key=["a_dag", "a_run", "wait", 2],
+    )  # fmt: skip
+    assert CarbonWindowTrigger(**trigger.serialize()[1]).serialize() == trigger.serialize()
+    seen: list[Any] = []
+
+    async def run() -> None:
+        waiting = asyncio.ensure_future(anext(trigger.run()))
+        while not waiting.done():
+            await asyncio.sleep(0.2)
+            seen.extend(await asyncio.to_thread(LedgerHook().waits, waiting=True))
+        await drained(Publisher.current())
+
+    asyncio.run(asyncio.wait_for(run(), timeout=60))
+    (ended,) = LedgerHook().waits()
+    assert seen
+    assert seen[0].map_index == ended.map_index == 2
+    assert now + 5 * second <= seen[0].start <= now + 9 * second
+    assert ended.state == "started"
+    assert ended.forecast is not None
+    assert 10.0 in ended.forecast["values"]
+    assert ended.baseline_intensity_g_per_kwh == 100.0

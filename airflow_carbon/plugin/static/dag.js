@@ -77,7 +77,7 @@ function promises({ decisions }) {
   const known = decisions.filter((one) => one.promised_saving_percent !== null && one.saving_percent !== null);
   return bySignal(known).map((rows, index) => ({
     id: `promise-${index}`,
-    draw: (id) => promiseChart(id, rows, `${capital(rows[0].signal || "unstated")} signal${rows[0].accounting ? `, ${rows[0].accounting}` : ""}`),
+    draw: (id) => promiseChart(id, rows, `${rows[0].signal ? `${capital(rows[0].signal)} signal` : "Signal not stated"}${rows[0].accounting ? `, ${rows[0].accounting}` : ""}`),
   }));
 }
 

@@ -23,7 +23,7 @@ export function forecastChart({ id, title, series, bands, moments, keys, said, t
     id,
     title,
     tall,
-    summary: `${capital(signal)} intensity of ${series.zone}, ${kind} by ${series.source}: lowest ${intensity(least.value)} at ${both(least.start)}, highest ${intensity(most.value)} at ${both(most.start)}.${said ? ` ${said}` : ""}`,
+    summary: `${capital(signal)} intensity of ${series.zone}, ${kind}, source ${series.source}: lowest ${intensity(least.value)} at ${both(least.start)}, highest ${intensity(most.value)} at ${both(most.start)}.${said ? ` ${said}` : ""}`,
     keys: [[signal, `${signal} intensity, ${kind}`], ...keys],
     columns: [
       { title: `Start (${ZONE})`, kind: "when", cell: (row) => local(row.start) },

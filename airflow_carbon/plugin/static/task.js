@@ -42,6 +42,7 @@ function show(answer) {
   waits = answer.waiting;
   showReason(answer);
   showForecast(answer);
+  showFacts(answer);
   showReplans(answer);
   showRegions(answer);
   showRecord(answer);
@@ -52,10 +53,9 @@ function show(answer) {
 function showReason(answer) {
   const { now, series, record, ...rest } = answer;
   refill(part("reason", "The decision"), rest, () => [
-    hints(answer.hints),
     answer.reason ? element("p", { class: "reason" }, `${capital(answer.reason)}${/[.!?]$/.test(answer.reason) ? "" : "."}`) : null,
+    hints(answer.hints),
     answer.waiting ? strip(answer) : null,
-    answer.decision_id ? facts(answer) : null,
     element("p", { class: "small" }, element("a", { href: `dag/${encodeURIComponent(DAG)}` }, `All decisions of ${DAG}`), " · ", airflowLink(answer.task.airflow, "This task in Airflow", "in-airflow")),
   ]);
 }
@@ -65,6 +65,12 @@ function strip(answer) {
     element("div", {}, element("div", { class: "label" }, "Starts"), element("div", { class: "figure" }, countdown(answer.planned_start)), answer.planned_start ? moment(answer.planned_start) : null),
     element("div", {}, element("div", { class: "label" }, "At the latest"), moment(answer.latest_start)),
     answer.can_release ? element("div", { class: "act" }, releaseButton(answer.task, refresh, { main: true })) : null);
+}
+
+function showFacts(answer) {
+  const { now, series, record, ...rest } = answer;
+  refill(part("facts", "In numbers"), rest, () => facts(answer));
+  reveal("facts", Boolean(answer.decision_id));
 }
 
 function facts(answer) {
@@ -128,7 +134,14 @@ function bandsTable({ baseline, chosen }) {
   );
 }
 
-function showReplans({ replans, waiting, decision_id: id }) {
+/** Take the moment that some notes begin with into its own column. */
+function dated({ at, said }) {
+  const [, when, rest] = /^(\d{4}-\d\d-\d\dT\S+?(?:Z|[+-]\d\d:\d\d)): (.+)$/s.exec(said) ?? [];
+  return at || !when ? { at, said } : { at: when, said: rest };
+}
+
+function showReplans({ replans: told, waiting, decision_id: id }) {
+  const replans = told.map(dated);
   reveal("replans", replans.length > 0 || waiting);
   if (!id) return;
   refill(part("replans", "Changes of the plan"), [replans, waiting], () => replans.length
