@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_carbon.hooks.sci import SciHook as SciHook
+    from airflow_carbon.notifications.carbon import CarbonNotifier as CarbonNotifier
     from airflow_carbon.operators.best_region import BestRegionOperator as BestRegionOperator
     from airflow_carbon.operators.best_region_branch import BestRegionBranchOperator as BestRegionBranchOperator
     from airflow_carbon.operators.best_schedule import BestScheduleOperator as BestScheduleOperator
@@ -22,6 +23,7 @@ _HOME = {
     "BestRegionOperator": "airflow_carbon.operators.best_region",
     "BestScheduleOperator": "airflow_carbon.operators.best_schedule",
     "CarbonAwareSensor": "airflow_carbon.sensors.carbon_aware",
+    "CarbonNotifier": "airflow_carbon.notifications.carbon",
     "PlaceFleetOperator": "airflow_carbon.operators.place_fleet",
     "PlannedWindowSensor": "airflow_carbon.sensors.planned_window",
     "SciHook": "airflow_carbon.hooks.sci",

@@ -4,7 +4,9 @@
 
     CarbonError
     ├── InvalidRequestError      what the user asked for cannot be meant (also a ValueError)
-    │   └── NoFeasibleWindowError    the deadline cannot be met
+    │   ├── NoFeasibleWindowError    the deadline cannot be met
+    │   ├── NotWaitingError          the task is there, and does not wait
+    │   └── UnknownTaskError         no such DAG, run, task or map index
     ├── InvalidForecastError     a series of intensities is empty, gapped, negative, ... (also a ValueError)
     ├── LedgerError              the ledger refused or lost something
     ├── LocalAirflowError        an Airflow that this package runs did not start, or refused a request
@@ -30,6 +32,14 @@ class InvalidRequestError(CarbonError, ValueError):
 
 class NoFeasibleWindowError(InvalidRequestError):
     """No start lets the run finish by its deadline."""
+
+
+class NotWaitingError(InvalidRequestError):
+    """The task instance is there, but it is not waiting for clean power."""
+
+
+class UnknownTaskError(InvalidRequestError):
+    """There is no such DAG, run, task or map index; the message names what there is."""
 
 
 class InvalidForecastError(CarbonError, ValueError):

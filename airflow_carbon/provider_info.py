@@ -59,7 +59,11 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "triggers": [{"integration-name": name, "python-modules": ["airflow_carbon.triggers.carbon_window"]}],
         "connection-types": [form.as_connection_type() for form in FORMS],
-        "extra-links": ["airflow_carbon.hooks.source_link.CarbonSourceLink"],
+        "extra-links": [
+            "airflow_carbon.hooks.source_link.CarbonPageLink",
+            "airflow_carbon.hooks.source_link.CarbonSourceLink",
+        ],
+        "notifications": ["airflow_carbon.notifications.carbon.CarbonNotifier"],
         "cli": ["airflow_carbon.cli.commands.airflow_commands"],
         "config": {
             "carbon": {
@@ -90,6 +94,17 @@ def get_provider_info() -> dict[str, Any]:
                         "file, ledger.db in state_dir; off keeps nothing.",
                         "",
                         "carbon_ledger",
+                    ),
+                    "api_conn_id": _option(
+                        "Connection that the API of the Carbon Aware SDK (and the pages) ask for intensities, or an "
+                        "ordered, comma-separated list of them; empty for carbon_default.",
+                        "",
+                        "watttime,uk",
+                    ),
+                    "ui_regions": _option(
+                        "Regions that the Carbon page ranks, commas between them; empty for those that decisions name.",
+                        "",
+                        "azure:swedencentral,azure:uksouth",
                     ),
                     "counter_url": _option(
                         "Collector that `airflow carbon counter push` sends the counter's sums to, and nothing else; "

@@ -437,6 +437,23 @@ COMMANDS: tuple[Command | Group, ...] = (
         "airflow_carbon.cli.counter.run",
     ),
     Command(
+        "release",
+        "Start a waiting task now",
+        "Start a task that waits for clean power now, and keep who asked and why in the ledger, as an override. Asks "
+        "the api-server with the token in AIRFLOW_CARBON_TOKEN, or --user and the password in AIRFLOW_CARBON_PASSWORD.",
+        (
+            _argument("dag_id", metavar="DAG"),
+            _argument("run_id", metavar="RUN"),
+            _argument("task_id", metavar="TASK"),
+            _argument("--map-index", type=int, default=-1, metavar="N", help="of a mapped task"),
+            _argument("--reason", required=True, metavar="TEXT", help="why; kept with the decision"),
+            _URL,
+            _USER,
+            _JSON,
+        ),
+        "airflow_carbon.cli.release.run",
+    ),
+    Command(
         "doctor",
         "Check this installation",
         "Check Airflow, its triggerer, the [carbon] options and the connections, and make one plan. "

@@ -18,6 +18,7 @@ from airflow_carbon.core.record_fields import (
     texts,
     whole_numbers,
 )
+from airflow_carbon.core.record_wait import WaitRecord
 from airflow_carbon.core.units import Accounting, Kind, Signal
 from airflow_carbon.exceptions import InvalidRequestError
 
@@ -271,4 +272,4 @@ class ImpactRecord:
         return self.measured
 
 
-Record = EmissionRecord | DecisionRecord | ImpactRecord
+Record = EmissionRecord | DecisionRecord | ImpactRecord | WaitRecord

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_carbon.core.record import DecisionRecord, EmissionRecord, ImpactRecord, Record
+from airflow_carbon.core.record_wait import WaitRecord
 from airflow_carbon.exceptions import InvalidRequestError
 
 #: Which word stands for which sort of record.
@@ -15,6 +16,7 @@ SORTS_OF_RECORD: dict[str, type[Record]] = {
     "emission": EmissionRecord,
     "decision": DecisionRecord,
     "impact": ImpactRecord,
+    "wait": WaitRecord,
 }
 _WORDS = {kind: word for word, kind in SORTS_OF_RECORD.items()}
 _FIELDS = {kind: tuple(one.name for one in fields(kind)) for kind in _WORDS}
@@ -22,6 +24,7 @@ _KEYS: dict[type[Record], tuple[str, ...]] = {
     EmissionRecord: ("dag_id", "run_id", "task_id", "map_index", "try_number"),
     DecisionRecord: ("decision_id",),
     ImpactRecord: ("decision_id",),
+    WaitRecord: ("decision_id",),
 }
 
 

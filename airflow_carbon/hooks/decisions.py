@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,10 @@ from airflow_carbon.hooks.settings import SECTION, Mode
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_carbon.core.forecast import Forecast
+    from airflow_carbon.core.record import Record
+    from airflow_carbon.core.record_wait import WaitRecord
+
 log = logging.getLogger(__name__)
 
 #: Tasks that only wait: what a decision governs lies behind them.
@@ -27,7 +31,14 @@ MISSED = timedelta(minutes=2)
 
 
 def keep_decision(
-    decision: Mapping[str, Any], context: Context, *, sort: str, home: str = "", timed_out: bool = False
+    decision: Mapping[str, Any],
+    context: Context,
+    *,
+    sort: str,
+    home: str = "",
+    timed_out: bool = False,
+    forecast: Forecast | None = None,
+    replans: Sequence[Mapping[str, Any]] | None = None,
 ) -> bool:
     """Write a decision to the ledger; whatever goes wrong, the task goes on.
 
@@ -39,6 +50,8 @@ def keep_decision(
     :param sort: ``wait``, ``region``, ``schedule`` or ``fleet``.
     :param home: where the baseline runs; the decision's own location where not given.
     :param timed_out: that the wait was ended by its time-out, and not by a decision.
+    :param forecast: of a wait, what it was decided on, where that is known here.
+    :param replans: of a wait, the plans that were given up, where they are known here.
     :return: True once the ledger has it.
     """
     try:
@@ -52,10 +65,56 @@ def keep_decision(
         from airflow_carbon.hooks.ledger import LedgerHook
 
         record = decision_record(decision, context, sort=sort, home=home, timed_out=timed_out)
-        return LedgerHook().write(record, context=context)
+        records: list[Record] = [record]
+        if sort == "wait" and decision.get("duration_seconds") and decision.get("mode") != Mode.OFF:
+            try:
+                records.append(_wait(decision, record, context, forecast, replans))
+            except Exception:
+                # A page shows less then; the decision itself counts.
+                log.warning("the wait's own record is not in the ledger", exc_info=True)
+        return LedgerHook().write(*records, context=context)
     except Exception:
         log.warning("the decision is not in the ledger; the task goes on", exc_info=True)
         return False
+
+
+def keep_wait(made: Callable[[], WaitRecord]) -> bool:
+    """Write a wait that goes on to the ledger; whatever goes wrong, the wait goes on.
+
+    :param made: makes its record.
+    :return: True once the ledger has it.
+    """
+    try:
+        if conf.get(SECTION, "ledger_conn_id", fallback="") == "off":
+            return False
+        from airflow_carbon.hooks.ledger import LedgerHook, without_secrets
+
+        # Not through an outbox: the next news of it, or its end, say all of it again.
+        LedgerHook().ledger.write([without_secrets(made())])
+    except Exception as error:
+        log.warning("the wait is not in the ledger, and goes on: %s", error)
+        return False
+    return True
+
+
+def _wait(
+    decision: Mapping[str, Any],
+    record: DecisionRecord,
+    context: Context,
+    forecast: Forecast | None,
+    replans: Sequence[Mapping[str, Any]] | None,
+) -> WaitRecord:
+    """Make the record of a wait that is over."""
+    from airflow_carbon.hooks.wait_record import TaskKey, end_of, wait_record
+
+    return wait_record(
+        {**decision, "decision_id": record.decision_id},
+        TaskKey.of(context["ti"]),
+        at=parse_moment(decision.get("started_at") or datetime.now(UTC), "started_at"),
+        state=end_of(record.action),
+        forecast=forecast,
+        replans=replans,
+    )
 
 
 def decision_record(
@@ -184,6 +243,8 @@ def _done(decision: Mapping[str, Any], context: Context, timed_out: bool) -> tup
         return "overridden", f"the run asked for carbon mode off: {why}"
     if mode == Mode.SHADOW:
         return "shadow", why
+    if decision.get("released"):
+        return "overridden", why
     start, started = decision.get("start"), decision.get("started_at")
     if timed_out:
         return "timed out", why

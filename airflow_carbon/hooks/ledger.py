@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 
 from airflow_carbon.core.record import DecisionRecord, EmissionRecord
 from airflow_carbon.core.record_document import document_of
+from airflow_carbon.core.record_wait import WaitRecord
 from airflow_carbon.exceptions import InvalidRequestError, LedgerError
 from airflow_carbon.hooks.settings import SECTION, state_dir
 
@@ -59,18 +61,27 @@ class LedgerHook(BaseHook):
 
         :raises LedgerError: if the connection is not defined, is no SQLite or PostgreSQL, or no driver is installed.
         """
-        from sqlalchemy import URL
-
-        from airflow_carbon.ledger.sql import SqlLedger
-
-        conn_id = self.conn_id or conf.get(SECTION, "ledger_conn_id", fallback="") or ""
-        if not conn_id:
-            return SqlLedger(URL.create("sqlite", database=str(state_dir() / "ledger.db")), name="ledger.db")
+        conn_id = self._named()
         try:
-            connection = BaseHook.get_connection(conn_id)
+            return _ledger_behind(BaseHook.get_connection(conn_id) if conn_id else None)
         except AirflowNotFoundException:
             raise LedgerError(f"ledger_conn_id: the connection {conn_id!r} is not defined") from None
-        return SqlLedger(_address(connection), name=f"the ledger behind {conn_id!r}")
+
+    async def aopen(self) -> SqlLedger | None:
+        """Open the ledger beside an event loop, such as a triggerer's; None where nothing is to be kept.
+
+        :raises LedgerError: as :attr:`ledger`.
+        """
+        if (conn_id := self._named()) == OFF and not self.conn_id:
+            return None
+        try:
+            connection = await BaseHook.aget_connection(conn_id) if conn_id else None
+        except AirflowNotFoundException:
+            raise LedgerError(f"ledger_conn_id: the connection {conn_id!r} is not defined") from None
+        return await asyncio.to_thread(_ledger_behind, connection)
+
+    def _named(self) -> str:
+        return self.conn_id or conf.get(SECTION, "ledger_conn_id", fallback="") or ""
 
     def write(self, *records: Record, context: Context | None = None) -> bool:
         """Keep records; a ledger that is down fails no task: they then wait in the task's outbox for ``sync``.
@@ -82,7 +93,7 @@ class LedgerHook(BaseHook):
         if not self.conn_id and conf.get(SECTION, "ledger_conn_id", fallback="") == OFF:
             return True
         now = datetime.now(UTC)
-        made = [_without_secrets(one if one.made_at else replace(one, made_at=now)) for one in records]
+        made = [without_secrets(_made(one, now)) for one in records]
         try:
             self.ledger.write(made)
         except Exception as error:
@@ -93,7 +104,7 @@ class LedgerHook(BaseHook):
     def read(self, kind: type[AnyRecord], **which: Any) -> Iterator[AnyRecord]:
         """Give records in the order of their time.
 
-        :param kind: ``EmissionRecord``, ``DecisionRecord`` or ``ImpactRecord``.
+        :param kind: ``EmissionRecord``, ``DecisionRecord``, ``ImpactRecord`` or ``WaitRecord``.
         :param which: fields of :class:`~airflow_carbon.ledger.base.Selection`: ``dag_id``, ``run_id``, ``task_id``,
             ``decision_ids``, ``since``, ``until``, ``final``.
         :raises LedgerError: if the ledger does not answer.
@@ -120,6 +131,10 @@ class LedgerHook(BaseHook):
 
         return uptake(self.ledger, **which)
 
+    def waits(self, **which: Any) -> list[WaitRecord]:
+        """Give waits: those that go on, those of a DAG; see :func:`~airflow_carbon.ledger.waits.waits`."""
+        return self.ledger.waits(**which)
+
     def ghg(self, accounts: Mapping[str, str] | None = None, **which: Any) -> GhgView:
         """Give kilograms by account and month; see :func:`~airflow_carbon.ledger.ghg.ghg_view`."""
         from airflow_carbon.ledger.ghg import ghg_view
@@ -139,6 +154,17 @@ class LedgerHook(BaseHook):
         # The log is the last place: nothing that was measured is dropped without a word.
         told = [document_of(record) for record in records]
         log.error("The ledger did not take the record, and no outbox did (%s; %s): %s", fault, "; ".join(faults), told)
+
+
+def _ledger_behind(connection: Connection | None) -> SqlLedger:
+    """Make the ledger behind a connection, or that of this host."""
+    from sqlalchemy import URL
+
+    from airflow_carbon.ledger.sql import SqlLedger
+
+    if connection is None:
+        return SqlLedger(URL.create("sqlite", database=str(state_dir() / "ledger.db")), name="ledger.db")
+    return SqlLedger(_address(connection), name=f"the ledger behind {connection.conn_id!r}")
 
 
 def _address(connection: Connection) -> URL:
@@ -171,9 +197,16 @@ def _address(connection: Connection) -> URL:
     )
 
 
-def _without_secrets(record: Record) -> Record:
+def _made(record: Record, now: datetime) -> Record:
+    return record if isinstance(record, WaitRecord) or record.made_at else replace(record, made_at=now)
+
+
+def without_secrets(record: Record) -> Record:
     """Mask what Airflow knows for a secret, as it does in its logs."""
-    masked: dict[str, Any] = {"raw": _redacted(record.raw)}
+    if isinstance(record, WaitRecord):
+        masked: dict[str, Any] = {"reason": _redacted(record.reason), "replans": _redacted(record.replans)}
+    else:
+        masked = {"raw": _redacted(record.raw)}
     if isinstance(record, EmissionRecord):
         masked |= {"energy_note": _redacted(record.energy_note), "fault": _redacted(record.fault)}
     if isinstance(record, DecisionRecord):
@@ -182,7 +215,7 @@ def _without_secrets(record: Record) -> Record:
     try:
         return replace(record, **changed) if changed else record
     except InvalidRequestError:
-        return replace(record, raw={})
+        return replace(record, reason="", replans=None) if isinstance(record, WaitRecord) else replace(record, raw={})
 
 
 def _redacted(value: Any) -> Any:

@@ -66,5 +66,11 @@ def callables() -> tuple[str, ...]:
     return tuple(path for path in (one.strip() for one in listed.split(",")) if path)
 
 
+def api_conn_ids() -> tuple[str, ...]:
+    """Read ``[carbon] api_conn_id``: the chain of sources that the pages and the API ask; empty for the default one."""
+    listed = conf.get(SECTION, "api_conn_id", fallback="")
+    return tuple(conn_id for conn_id in (one.strip() for one in listed.split(",")) if conn_id)
+
+
 def _duration(option: str, fallback: str) -> timedelta:
     return parse_duration(conf.get(SECTION, option, fallback=fallback), f"[carbon] {option}", zero_allowed=True)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
 from airflow_carbon.exceptions import LedgerError
+from airflow_carbon.ledger.tables import REMEMBERS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Table
@@ -23,7 +24,7 @@ WRITES = "carbon_writes"
 #: Drivers of PostgreSQL that are known to work, the preferred one first.
 POSTGRES_DRIVERS = ("psycopg", "psycopg2")
 #: What decides between two records with one key, the first before the next.
-_RANKS = ("final", "made_at", "digest")
+_RANKS = ("final", "made_at", "updated_at", "digest")
 #: Any number, as long as nobody else locks with it: the letters "carbon".
 _LOCK = 0x636172626F6E
 
@@ -53,7 +54,7 @@ def upsert(table: Table, dialect: str) -> str:
 
     A final record counts for more than one that is not, then the one that was made later; of two that were made at the
     same moment one is taken by its digest, so that the order of delivery makes no difference. A row that says the same
-    is not written again.
+    is not written again. What a newer row does not know of :data:`~airflow_carbon.ledger.tables.REMEMBERS` stays.
 
     Both databases read the same words; they are put together here because SQLAlchemy takes as long to compile them as
     the write itself takes, and a task writes but once.
@@ -62,8 +63,14 @@ def upsert(table: Table, dialect: str) -> str:
     """
     columns, keys = [column.name for column in table.c], [column.name for column in table.primary_key]
     marks = ", ".join(["?" if dialect == "sqlite" else "%s"] * len(columns))
-    replaced = ", ".join(f"{_quoted(name)} = excluded.{_quoted(name)}" for name in columns if name not in keys)
-    old, new = (", ".join(f"{side}.{name}" for name in _RANKS) for side in (table.name, "excluded"))
+    kept = REMEMBERS.get(table.name, frozenset())
+    replaced = ", ".join(
+        f"{_quoted(name)} = "
+        + (f"COALESCE(excluded.{name}, {table.name}.{name})" if name in kept else f"excluded.{_quoted(name)}")
+        for name in columns
+        if name not in keys
+    )
+    old, new = (", ".join(f"{side}.{name}" for name in _RANKS if name in columns) for side in (table.name, "excluded"))
     # Names of our own throughout; every value is handed over apart.
     return (
         f"INSERT INTO {table.name} ({', '.join(map(_quoted, columns))}) VALUES ({marks}) "  # noqa: S608

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from airflow_carbon.core.record_document import key_of
+from airflow_carbon.core.record_wait import WAITING
 from airflow_carbon.exceptions import LedgerError
 from airflow_carbon.ledger.base import AnyRecord, Selection
 from airflow_carbon.ledger.dialects import WRITES, engine_of, upsert, values_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, ColumnElement, Connection, Engine
 
     from airflow_carbon.core.record import Record
+    from airflow_carbon.core.record_wait import WaitRecord
 
 _Answer = TypeVar("_Answer")
 
@@ -34,7 +36,7 @@ PATIENCE_SECONDS = 5.0
 
 
 class SqlLedger:
-    """Keep records in three tables; the schema is made, or brought up to date, before the first use.
+    """Keep records, each sort in a table of its own; the schema is made, or brought up to date, before the first use.
 
     :param url: in SQLAlchemy's words: ``sqlite:////folder/ledger.db`` or ``postgresql://user:password@host/name``.
     :param name: what to call it in errors, which never hold the address.
@@ -99,6 +101,12 @@ class SqlLedger:
         with self.asked() as connection:
             return {tuple(row) for row in connection.execute(query)}
 
+    def waits(self, **which: Any) -> list[WaitRecord]:
+        """Give waits; see :func:`~airflow_carbon.ledger.waits.waits`."""
+        from airflow_carbon.ledger.waits import waits
+
+        return waits(self, **which)
+
     # -- within ------------------------------------------------------------------------------------------------------
 
     def _tried(self, work: Callable[[Connection], _Answer]) -> _Answer:
@@ -153,7 +161,8 @@ def _write(connection: Connection, records: list[Record]) -> int:
 def _wanted(kind: type[Any], which: Selection) -> list[ColumnElement[bool]]:
     """Say a selection in SQL; an impact is found by the DAG, run and task of its decision."""
     table, time = TABLES[kind], TIME[kind]
-    said = [] if which.final is None else [table.c.final == which.final]
+    final = table.c.final if "final" in table.c else table.c.state != WAITING
+    said = [] if which.final is None else [final == which.final]
     said += [] if which.since is None else [time >= which.since]
     said += [] if which.until is None else [time < which.until]
     if which.decision_ids:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Boolean, Column, DateTime, Float, Index, Integer, MetaData, String, Table, Text, TypeDecorator
 
 from airflow_carbon.core.record import DecisionRecord, EmissionRecord, ImpactRecord
+from airflow_carbon.core.record_wait import REMEMBERED, WaitRecord
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
@@ -166,10 +167,57 @@ IMPACT = Table(
 )
 Index("carbon_impact_time", IMPACT.c.started_at)
 
-TABLES: dict[type[Any], Table] = {EmissionRecord: EMISSION, DecisionRecord: DECISION, ImpactRecord: IMPACT}
+#: A wait has a row for as long as the ledger lives, and is only ever what it was last: nothing of it is final.
+WAIT = Table(
+    "carbon_wait",
+    METADATA,
+    _id("decision_id", primary_key=True),
+    _id("dag_id"),
+    _id("run_id"),
+    _id("task_id"),
+    Column("map_index", Integer, nullable=False),
+    _text("location"),
+    _text("zone"),
+    _moment("ready_at"),
+    _moment("earliest_start"),
+    _moment("latest_start"),
+    Column("duration_seconds", Float(53), nullable=False),
+    _word("state"),
+    _text("reason"),
+    _moment("start", needed=False),
+    _moment("end", needed=False),
+    _number("intensity_g_per_kwh"),
+    _moment("baseline_start", needed=False),
+    _moment("baseline_end", needed=False),
+    _number("baseline_intensity_g_per_kwh"),
+    _number("promised_saving_percent"),
+    _word("kind"),
+    _word("signal"),
+    _id("accounting"),
+    _text("source"),
+    _text("source_url"),
+    _moment("started_at", needed=False),
+    Column("forecast", Text),
+    _moment("forecast_made_at", needed=False),
+    Column("replans", Text),
+    _moment("updated_at"),
+    Column("digest", String(32), nullable=False),
+)
+Index("carbon_wait_state", WAIT.c.state, WAIT.c.latest_start)
+Index("carbon_wait_run", WAIT.c.dag_id, WAIT.c.run_id)
+
+TABLES: dict[type[Any], Table] = {
+    EmissionRecord: EMISSION,
+    DecisionRecord: DECISION,
+    ImpactRecord: IMPACT,
+    WaitRecord: WAIT,
+}
+#: Columns that a newer row without them leaves as they are.
+REMEMBERS: dict[str, frozenset[str]] = {WAIT.name: frozenset(REMEMBERED)}
 #: The column that tells when the work of a record began, or its decision was made.
 TIME: dict[type[Any], Column[datetime]] = {
     EmissionRecord: EMISSION.c.started_at,
     DecisionRecord: DECISION.c.decided_at,
     ImpactRecord: IMPACT.c.started_at,
+    WaitRecord: WAIT.c.ready_at,
 }

@@ -11,7 +11,7 @@ from airflow.sdk import BaseOperator
 from airflow_carbon.core.location import Location
 from airflow_carbon.core.moment import in_words, parse_moment_after, stated
 from airflow_carbon.exceptions import NoFeasibleWindowError, SourceError, SourceUnavailableError
-from airflow_carbon.hooks.source_link import CarbonSourceLink
+from airflow_carbon.hooks.source_link import CarbonPageLink, CarbonSourceLink
 
 # Each parse of a DAG pays for what stands above: what is needed later is imported later.
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class BestRegionOperator(BaseOperator):
         "eviction_rate_per_hour", "checkpoint_interval", "checkpoint_time", "restart_time", "tradeoff",
         "max_extra_cost_percent", "delay_cost_per_hour", "carbon_conn_id",
     )  # fmt: skip
-    operator_extra_links = (CarbonSourceLink(),)
+    operator_extra_links = (CarbonSourceLink(), CarbonPageLink())
     ui_color: str = "#d5f0dc"
     source_url: str = ""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from airflow_carbon.hooks.source_link import CarbonSourceLink
+from airflow_carbon.hooks.source_link import CarbonPageLink, CarbonSourceLink
 
 # Each parse of a DAG pays for what stands above: what is needed later is imported later.
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class BestScheduleOperator(BaseOperator):
         "location", "duration", "power", "deadline", "tail", "max_delay", "earliest_start", "max_chunks", "min_chunk",
         "resume_overhead", "resume_watts", "min_saving_percent", "carbon_conn_id", "carbon_mode", "on_outage",
     )  # fmt: skip
-    operator_extra_links = (CarbonSourceLink(),)
+    operator_extra_links = (CarbonSourceLink(), CarbonPageLink())
     ui_color: str = "#d5f0dc"
     source_url: str = ""
 

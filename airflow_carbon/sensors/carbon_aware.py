@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import BaseOperator, BaseSensorOperator
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferralError, TaskDeferralTimeout
 
-from airflow_carbon.hooks.source_link import CarbonSourceLink
+from airflow_carbon.hooks.source_link import CarbonPageLink, CarbonSourceLink
 
 # Each parse of a DAG pays for what stands above; what only a running task needs is imported when it runs.
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class CarbonAwareSensor(BaseSensorOperator):
     :param spread: place many tasks beside each other, within 2 % of the optimum, instead of on one minute.
     :param wait_in_backfill: wait in backfill runs too.
     :param deferrable: wait in the triggerer; False reschedules the task instead and needs no triggerer.
+    :param notify: a notifier, such as :class:`~airflow_carbon.notifications.carbon.CarbonNotifier`, or a list of them,
+        told when the task starts waiting, and when it goes on.
     :param governs: ids of the tasks whose emissions the wait changes; None takes those directly downstream.
 
     Of the common fields of sensors ``timeout``, ``mode`` and ``exponential_backoff`` do not apply: the latest start
@@ -55,7 +57,7 @@ class CarbonAwareSensor(BaseSensorOperator):
         "location", "duration", "deadline", "max_delay", "earliest_start", "min_saving_percent", "on_outage",
         "carbon_conn_id", "carbon_mode", "power", "tail",
     )  # fmt: skip
-    operator_extra_links = (CarbonSourceLink(),)
+    operator_extra_links = (CarbonSourceLink(), CarbonPageLink())
     ui_color: str = "#d5f0dc"
     source_url: str = ""
 
@@ -77,6 +79,7 @@ class CarbonAwareSensor(BaseSensorOperator):
         wait_in_backfill: bool = False,
         deferrable: bool = True,
         governs: Sequence[str] | str | None = None,
+        notify: Any = None,
         retries: int = 2,
         **kwargs: Any,
     ) -> None:
@@ -98,19 +101,22 @@ class CarbonAwareSensor(BaseSensorOperator):
         self.wait_in_backfill = wait_in_backfill
         self.deferrable = deferrable
         self.governs = governs
+        self.notify = notify
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Pin the latest start and let go of the worker until the trigger says that it is time."""
         from airflow_carbon.exceptions import SourceUnavailableError
         from airflow_carbon.triggers.waiting import Deferral
 
+        waiting = self._waiting(context)
         try:
-            step = self._waiting(context).begin()
+            step = waiting.begin()
         except SourceUnavailableError as error:
             self._fail(error)
         if isinstance(step, Deferral):
+            self._tell("waiting", step.record, context)
             self.defer(trigger=step.trigger, method_name="execute_complete", timeout=step.timeout)
-        return self._done(step, context)
+        return self._done(step, context, waiting)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Take the decision that the trigger sent and give it as the task's result.
@@ -120,8 +126,9 @@ class CarbonAwareSensor(BaseSensorOperator):
         """
         from airflow_carbon.exceptions import SourceUnavailableError
 
+        waiting = self._waiting(context)
         try:
-            return self._done(self._waiting(context).complete(event), context)
+            return self._done(waiting.complete(event), context, waiting)
         except SourceUnavailableError as error:
             self._fail(error)
 
@@ -135,7 +142,8 @@ class CarbonAwareSensor(BaseSensorOperator):
         except TaskDeferralError as error:
             reason = f"ran because the trigger failed: {error}"
         self.log.warning("%s", reason)
-        return self._done(self._waiting(context).resume(reason), context, timed_out=True)
+        waiting = self._waiting(context)
+        return self._done(waiting.resume(reason), context, waiting, timed_out=True)
 
     def _waiting(self, context: Context) -> Waiting:
         from airflow_carbon.triggers.asked import Asked
@@ -159,16 +167,30 @@ class CarbonAwareSensor(BaseSensorOperator):
         )
         return Waiting(asked, context, pause=timedelta(seconds=self.poke_interval), log=self.log)
 
+    def _tell(self, what: str, record: dict[str, Any], context: Context) -> None:
+        if self.notify:
+            from airflow_carbon.hooks.notifying import tell
+
+            tell(self.notify, what, record, context)
+
     def _fail(self, error: Exception) -> NoReturn:
         if self.soft_fail or self.never_fail:
             raise AirflowSkipException(str(error)) from error
         raise error
 
-    def _done(self, record: dict[str, Any], context: Context, *, timed_out: bool = False) -> dict[str, Any]:
+    def _done(
+        self, record: dict[str, Any], context: Context, waiting: Waiting, *, timed_out: bool = False
+    ) -> dict[str, Any]:
         # Only here, after the wait: who lets go of the worker has no use for a ledger.
         from airflow_carbon.hooks.decisions import governed, keep_decision
 
         self.source_url = record["source_url"] or ""
         record = {**record, "governs": list(governed(self, self.governs))}
-        keep_decision(record, context, sort="wait", timed_out=timed_out)
+        keep_decision(
+            record, context, sort="wait", timed_out=timed_out, forecast=waiting.forecast, replans=waiting.replans
+        )
+        if self.notify and record["mode"] == "enforce":
+            from airflow_carbon.hooks.notifying import occasion
+
+            self._tell(occasion(record), record, context)
         return record

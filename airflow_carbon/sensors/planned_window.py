@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from airflow.sdk import BaseOperator, BaseSensorOperator
 from airflow.sdk.exceptions import AirflowRescheduleException, TaskDeferralError, TaskDeferralTimeout
 
+from airflow_carbon.hooks.source_link import CarbonPageLink
+
 # Each parse of a DAG pays for what stands above; what only a running task needs is imported when it runs.
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -45,6 +47,7 @@ class PlannedWindowSensor(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("window", "carbon_mode")
+    operator_extra_links = (CarbonPageLink(),)
     ui_color: str = "#d5f0dc"
 
     def __init__(
@@ -70,12 +73,16 @@ class PlannedWindowSensor(BaseSensorOperator):
         :raises AirflowRescheduleException: to come back at the planned start, where the task is not deferrable.
         """
         from airflow_carbon.hooks.settings import Mode, min_defer
+        from airflow_carbon.triggers.release import RELEASE
         from airflow_carbon.triggers.run_mode import run_mode
 
         window = Planned.of(self.window)
         how, left = run_mode(context, self.carbon_mode), window.begin - datetime.now(UTC)
         if how is not Mode.ENFORCE:
             return self._done(f"ran at once: the carbon mode is {how}")
+        if not self.deferrable and (released := context["task_state_store"].get(RELEASE)) is not None:
+            context["task_state_store"].delete(RELEASE)
+            return self._released(released, context)
         if left >= min_defer():
             self._let_go(window)
         # Airflow would call the task back before it has noted that it let go; so near a start is sat out here.
@@ -83,7 +90,9 @@ class PlannedWindowSensor(BaseSensorOperator):
         return self._done()
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
-        """Give the window as the task's result; the event says nothing but that its start has come."""
+        """Give the window as the task's result; the event says that its start has come, or that someone released it."""
+        if isinstance(event, dict) and "released" in event:
+            return self._released(event["released"], context)
         return self._done()
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -111,6 +120,17 @@ class PlannedWindowSensor(BaseSensorOperator):
         last = max(min(window.begin + PATIENCE, window.latest_start), window.begin + grace)
         trigger = DateTimeTrigger(moment=window.begin)
         self.defer(trigger=trigger, method_name="execute_complete", timeout=last - datetime.now(UTC))
+
+    def _released(self, given: Any, context: Context) -> dict[str, Any]:
+        """Go on because someone said so; the ledger keeps who and why, and that nothing is claimed for it."""
+        from airflow_carbon.hooks.decisions import keep_decision
+        from airflow_carbon.triggers.release import Release
+
+        told = Release.of(given)
+        record = {**self._done(told.reason_in_words), "released": told.document()}
+        # What the plan is worth is told by its own decision.
+        keep_decision({**record, "decision_id": None, "governs": []}, context, sort="wait")
+        return record
 
     def _done(self, reason: str = "") -> dict[str, Any]:
         window, started = Planned.of(self.window), datetime.now(UTC)

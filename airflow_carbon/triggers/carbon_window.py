@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +21,13 @@ from airflow_carbon.hooks.settings import state_dir
 from airflow_carbon.triggers.kept_wait import KeptWait
 
 if TYPE_CHECKING:
+    from airflow_carbon.core.forecast import Forecast
     from airflow_carbon.core.wait import Wait
     from airflow_carbon.triggers.asked import Asked
     from airflow_carbon.triggers.outlook import Outlook
     from airflow_carbon.triggers.promise import Promise
+    from airflow_carbon.triggers.publisher import News
+    from airflow_carbon.triggers.story import Story
 
 #: Never sleep longer than this at a stretch [s], so that a clock that is set is noticed.
 LONGEST_SLEEP = 60.0
@@ -52,6 +55,7 @@ class CarbonWindowTrigger(BaseTrigger):
     :param carbon_conn_id: ids of the connections, in order; empty for the default.
     :param decision_id: identity of the wait, under which its plan is kept across restarts; empty keeps none.
     :param power: what the run draws as it goes on, as text; empty where it draws the same all along.
+    :param task_key: DAG, run, task and map index of the task that waits, for the ledger; empty tells it nothing.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class CarbonWindowTrigger(BaseTrigger):
         carbon_conn_id: Sequence[str] = (),
         decision_id: str = "",
         power: str = "",
+        task_key: Sequence[Any] = (),
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's own is not annotated
         self.location = location
@@ -83,9 +88,13 @@ class CarbonWindowTrigger(BaseTrigger):
         self.carbon_conn_id = list(carbon_conn_id)
         self.decision_id = decision_id
         self.power = power
+        self.task_key = list(task_key)
+        self._story: Story | None = None
 
     @classmethod
-    def of(cls, promise: Promise, asked: Asked, ids: Sequence[str], *, not_before: datetime) -> CarbonWindowTrigger:
+    def of(
+        cls, promise: Promise, asked: Asked, ids: Sequence[str], *, not_before: datetime, task_key: Sequence[Any] = ()
+    ) -> CarbonWindowTrigger:
         """Make the trigger that keeps a promise."""
         request = promise.request
         return cls(
@@ -101,6 +110,7 @@ class CarbonWindowTrigger(BaseTrigger):
             carbon_conn_id=ids,
             decision_id=promise.decision_id,
             power=str(request.power or ""),
+            task_key=task_key,
         )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -120,6 +130,7 @@ class CarbonWindowTrigger(BaseTrigger):
                 "carbon_conn_id": self.carbon_conn_id,
                 "decision_id": self.decision_id,
                 "power": self.power,
+                "task_key": self.task_key,
             },
         )
 
@@ -144,7 +155,14 @@ class CarbonWindowTrigger(BaseTrigger):
             not_before = max(not_before, parse_moment(self.earliest_start, "earliest_start"))
         await self._sleep_until(not_before)
         kept.forget()
+        if self._story is not None and "record" in payload:
+            self._publish(self._story.started(payload["record"], utcnow()))
         yield TriggerEvent(payload)
+
+    async def on_kill(self) -> None:
+        """Tell the ledger that a user has ended the wait."""
+        if self._story is not None:
+            self._publish(self._story.cancelled())
 
     async def _wait(self, kept: KeptWait) -> dict[str, Any]:
         # Not above: the worker that makes the trigger has no use for what only the triggerer does.
@@ -155,24 +173,28 @@ class CarbonWindowTrigger(BaseTrigger):
         from airflow_carbon.core.policy import Action
         from airflow_carbon.core.wait import Wait
 
-        wait = Wait(self._request(), self.location).resume(kept.read())
+        state = kept.read()
+        wait = Wait(self._request(), self.location).resume(state)
+        story = self._story = self._told(state)
         while True:
             before = wait.standing
-            patience = await self._look(outlook, wait)
+            story.before(wait)
+            patience, forecast = await self._look(outlook, wait)
+            self._publish(story.after(wait, forecast, utcnow()))
             if wait.action is Action.RUN:
                 self.log.info("%s", wait.reason)
                 return wait.record()
             # A plan that stands says so again with every answer, to nobody's use.
             news = before is None or wait.standing is None or before.start != wait.standing.start
             self.log.log(logging.INFO if news else logging.DEBUG, "%s", wait.reason)
-            kept.write(wait.state())
+            kept.write(wait.state() | story.state())
             await self._sleep_until(wait.next_look(utcnow(), patience))
 
-    async def _look(self, outlook: Outlook, wait: Wait) -> timedelta:
-        """Decide once; return how long the decision may stand unquestioned."""
+    async def _look(self, outlook: Outlook, wait: Wait) -> tuple[timedelta, Forecast | None]:
+        """Decide once; return how long the decision may stand unquestioned, and what it was made on."""
         request, location, now = wait.request, Location.parse(self.location), utcnow()
         if wait.due(now):
-            return timedelta(0)
+            return timedelta(0), None
         left = (request.latest_start - now).total_seconds()
         try:
             # Waiting for a turn counts against the promise as well, but never as a source that does not answer.
@@ -191,9 +213,28 @@ class CarbonWindowTrigger(BaseTrigger):
             fault = str(error) or ("no answer before the latest start" if utcnow() >= request.latest_start else slow)
             wait.outage(fault, utcnow(), OnOutage(self.on_outage))
             self.log.warning("no answer of the source: %s", fault)
-            return timedelta(seconds=RETRY_SECONDS)
+            return timedelta(seconds=RETRY_SECONDS), None
         # Not everyone on the same second when the source refreshes.
-        return answer.refresh * (1.0 + 0.1 * random.random())  # noqa: S311 - spreads load, guards nothing
+        patience = answer.refresh * (1.0 + 0.1 * random.random())  # noqa: S311 - spreads load, guards nothing
+        return patience, answer.forecast
+
+    def _told(self, state: Mapping[str, Any] | None) -> Story:
+        from airflow_carbon.hooks.wait_record import TaskKey
+        from airflow_carbon.triggers.story import Story
+
+        names = ("decision_id", "location", "ready_at", "earliest_start", "latest_start", "duration_seconds")
+        known = bool(self.task_key and self.decision_id)
+        return Story(TaskKey(*self.task_key) if known else None, {name: getattr(self, name) for name in names}, state)
+
+    def _publish(self, news: News | None) -> None:
+        if news is None:
+            return
+        from airflow_carbon.triggers.publisher import Publisher
+
+        try:
+            Publisher.current().tell(news)
+        except Exception:
+            self.log.debug("the wait is not published", exc_info=True)
 
     def _request(self) -> WaitRequest:
         return WaitRequest.checked(

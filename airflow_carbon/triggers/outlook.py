@@ -34,6 +34,9 @@ REREAD_SECONDS = 300.0
 #: What only bridges an outage may stand this long unquestioned.
 STOPGAP = timedelta(minutes=5)
 
+#: Imported beside the loop before the first look.
+WARMED = ("core.wait", "sources.cached", "sources.fallback", "sources.learned", "triggers.story")
+
 #: So many looks at a forecast share one pass of the loop [1]: some milliseconds, which no other trigger feels.
 AT_ONCE = 8
 
@@ -147,7 +150,7 @@ class Outlook:
         if not self._warm:
             async with self._warming:
                 if not self._warm:
-                    for module in ("core.wait", "sources.cached", "sources.fallback", "sources.learned"):
+                    for module in WARMED:
                         await asyncio.to_thread(import_module, f"airflow_carbon.{module}")
                     await asyncio.to_thread(KeptWait.sweep, state_dir())
                     self._warm = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,12 +15,14 @@ from airflow_carbon.exceptions import CarbonError, InvalidRequestError, SourceUn
 from airflow_carbon.hooks import chain
 from airflow_carbon.hooks.asking import ANSWER_TIMEOUT, REFUSED_AT_FIRST, RETRY_SECONDS, asked_in_time
 from airflow_carbon.hooks.settings import Mode, min_defer, state_dir
-from airflow_carbon.triggers.promise import Promise
+from airflow_carbon.triggers.promise import UNDECIDED, Promise
+from airflow_carbon.triggers.release import RELEASE, Release
 from airflow_carbon.triggers.run_mode import run_mode
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_carbon.core.forecast import Forecast
     from airflow_carbon.core.location import Location
     from airflow_carbon.core.wait import Wait
     from airflow_carbon.triggers.asked import Asked
@@ -37,6 +39,7 @@ class Deferral(NamedTuple):
 
     trigger: CarbonWindowTrigger
     timeout: timedelta
+    record: dict[str, Any]
 
 
 class Waiting:
@@ -52,6 +55,10 @@ class Waiting:
         self._context = context
         self._pause = pause
         self._log = log
+        #: What the source said, where it was this process that asked; for the ledger.
+        self.forecast: Forecast | None = None
+        #: The plans that were given up, where it is this process that knows.
+        self.replans: list[dict[str, Any]] | None = None
 
     def begin(self) -> dict[str, Any] | Deferral:
         """Pin the promise; give the record where there is nothing to wait for, else what to defer with.
@@ -90,9 +97,10 @@ class Waiting:
 
         self._log.info("Waiting for clean power at %s, to start by %s", location, promise.request.latest_start)
         return Deferral(
-            CarbonWindowTrigger.of(promise, asked, ids, not_before=now + min_defer()),
+            CarbonWindowTrigger.of(promise, asked, ids, not_before=now + min_defer(), task_key=self._key()),
             # A little after the trigger's own last moment, or both would race; never more than the margin allows.
             left + min(GRACE, promise.margin / 4),
+            {"location": str(location), **promise.record(now), "reason": f"to start by {promise.request.latest_start}"},
         )
 
     def complete(self, event: dict[str, Any] | None) -> dict[str, Any]:
@@ -106,6 +114,8 @@ class Waiting:
             raise InvalidRequestError(event["refused"])
         if "failed" in event:
             raise SourceUnavailableError(event["failed"])
+        if "released" in event:
+            return self._released(self._pinned(), event["released"], event.get("plan") or {})
         if "record" not in event:
             return self.resume(f"ran because the wait broke ({event.get('broken', 'no event came')})")
         return self._record(self._pinned(), event["record"])
@@ -113,6 +123,17 @@ class Waiting:
     def resume(self, reason: str) -> dict[str, Any]:
         """Go on without a decision, and say why."""
         return self._record(self._pinned(), {"reason": reason})
+
+    def _key(self) -> tuple[str, str, str, int]:
+        ti = self._context["ti"]
+        return ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index
+
+    def _released(self, promise: Promise, released: Any, plan: Mapping[str, Any]) -> dict[str, Any]:
+        """Go on because someone said so, and keep who and why beside what had been planned."""
+        told = Release.of(released)
+        # No field but those of a record: the plan came through a database that others write to as well.
+        known = {name: plan[name] for name in UNDECIDED if plan.get(name) is not None}
+        return self._record(promise, {**known, "reason": told.reason_in_words, "released": told.document()})
 
     def _pinned(self) -> Promise:
         # Without the state store's entry there is only the DAG file to ask.
@@ -126,7 +147,18 @@ class Waiting:
         store = self._context["task_state_store"]
         kept: Any = store.get(STANDING)
         wait = Wait(promise.request, str(location)).resume(kept)
+        if (released := store.get(RELEASE)) is not None:
+            store.delete(RELEASE)
+            store.delete(STANDING)
+            return self._released(promise, released, wait.record())
+        from airflow_carbon.hooks.wait_record import TaskKey
+        from airflow_carbon.triggers.story import Story
+
+        told = {"location": str(self._asked.location), **promise.record(now)}
+        story = Story(TaskKey(*self._key()), told, kept)
+        story.before(wait)
         patience = self._look(wait, ids, location, now)
+        news, self.replans = story.after(wait, self.forecast, now), story.moves
         if wait.action is Action.RUN:
             store.delete(STANDING)
             return self._record(promise, wait.record())
@@ -138,7 +170,11 @@ class Waiting:
             wait.due(look)
             store.delete(STANDING)
             return self._record(promise, wait.record())
-        store.set(STANDING, wait.state())
+        store.set(STANDING, wait.state() | story.state())
+        if news is not None and (kept is None or wait.standing is None or wait.replans != kept.get("replans")):
+            from airflow_carbon.hooks.decisions import keep_wait
+
+            keep_wait(news.record)
         raise AirflowRescheduleException(look)
 
     def _shadow(self, promise: Promise, ids: Sequence[str], location: Location, now: datetime) -> dict[str, Any]:
@@ -176,6 +212,7 @@ class Waiting:
                 raise
             wait.outage(str(error), now, OnOutage(self._asked.on_outage))
             return timedelta(seconds=RETRY_SECONDS)
+        self.forecast = forecast
         wait.origin["source_url"] = chain.source_url(hooks, location, forecast.source)
         return source.refresh
 

@@ -60,6 +60,17 @@ class Quota:
             count.closed_from = self._clock()
             count.closed_until = count.closed_from + min(seconds, _DAY)
 
+    def standing(self) -> tuple[int, datetime | None]:
+        """Tell how many requests of the last hour were made, and until when the service asked to be left alone."""
+        count = self._own
+        if self._shelf is not None:
+            count = _Count.from_document(self._shelf.read(_NAME)).joined(count)
+        now = self._clock()
+        minute = int(now // _MINUTE)
+        made = sum(taken for one, taken in count.minutes.items() if minute - 60 <= one <= minute)
+        closed = count.closed_from - _MINUTE <= now < count.closed_until
+        return made, datetime.fromtimestamp(count.closed_until, UTC) if closed else None
+
     @contextmanager
     def _counted(self) -> Iterator[_Count]:
         if self._shelf is None:

@@ -1,0 +1,1 @@
+"""Notifiers: tell a channel what becomes of a wait."""
