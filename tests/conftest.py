@@ -31,7 +31,14 @@ hypothesis.settings.load_profile("carbon")
 
 
 #: Files whose tests share something dear, or what two at once would spoil: an Airflow, a database, a folder.
-TOGETHER = ("tests/e2e/", "tests/browser/", "tests/ledger/", "tests/impact_framework/", "tests/cli/test_doctor.py")
+TOGETHER = (
+    "tests/e2e/",
+    "tests/browser/",
+    "tests/plugin/",
+    "tests/ledger/",
+    "tests/impact_framework/",
+    "tests/cli/test_doctor.py",
+)
 
 
 class Together(LoadScopeScheduling):
