@@ -9,12 +9,14 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from airflow_carbon.exceptions import InvalidRequestError, NotWaitingError, UnknownTaskError
+from airflow_carbon.hooks.settings import min_defer
 from airflow_carbon.triggers.release import LONGEST, RELEASE, Release
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from airflow.models.taskinstance import TaskInstance
+    from airflow.models.trigger import Trigger
     from sqlalchemy.orm import Session
 
 #: Operators that wait; one of a class of the user's own is known by its trigger, or by what it has pinned.
@@ -45,7 +47,8 @@ def release(
     :param session: of Airflow's metadata database, whose transaction is the caller's; None opens and commits one.
     :param by: the user's name; kept with the decision, as is the reason.
     :raises UnknownTaskError: naming what there is instead.
-    :raises NotWaitingError: if that task instance is not waiting for clean power, with the state that it is in.
+    :raises NotWaitingError: if that task instance is not waiting for clean power, with the state that it is in; or has
+        only just begun to.
     :raises InvalidRequestError: if no reason is given, or too long a one.
     """
     if not reason.strip():
@@ -70,6 +73,7 @@ def _woken(session: Session, ti: TaskInstance, told: Release) -> str:
     if ti.state == TaskInstanceState.DEFERRED and ti.trigger_id is not None and _is_wait(session, ti):
         trigger = session.get(Trigger, ti.trigger_id)
         assert trigger is not None
+        _refuse_too_early(name, trigger)
         Trigger.submit_event(
             trigger.id, TriggerEvent({"released": told.document(), "plan": _plan(ti)}), session=session
         )
@@ -81,6 +85,18 @@ def _woken(session: Session, ti: TaskInstance, told: Release) -> str:
     if ti.state in (TaskInstanceState.DEFERRED, TaskInstanceState.UP_FOR_RESCHEDULE):
         raise NotWaitingError(f"{name} is {state}, but not for clean power: it is a {ti.operator}")
     raise NotWaitingError(f"{name} is not waiting: its state is {state}")
+
+
+def _refuse_too_early(name: str, trigger: Trigger) -> None:
+    """Refuse to wake a task that has only just let go of its worker: Airflow would take the event for a failure."""
+    from airflow._shared.timezones import timezone
+
+    left = min_defer() - (timezone.utcnow() - trigger.created_date)
+    if left > timedelta(0):
+        raise NotWaitingError(
+            f"{name} has only just begun to wait, and Airflow would lose what comes so early; say it again in "
+            f"{left.total_seconds():.0f} s"
+        )
 
 
 def _is_wait(session: Session, ti: TaskInstance) -> bool:
@@ -106,8 +122,10 @@ def _call_back(session: Session, ti: TaskInstance, told: Release) -> None:
     now = timezone.utcnow()
     get_state_backend().set(_scope(ti), RELEASE, json.dumps(told.document()), expires_at=now + KEPT, session=session)
     latest = session.scalar(TaskReschedule.stmt_for_task_instance(ti, descending=True).limit(1))
-    if latest is not None and latest.reschedule_date > now:
-        latest.reschedule_date = now
+    if latest is not None:
+        # Not before Airflow has noted that the task let go of its worker.
+        soonest = max(now, latest.end_date + min_defer())
+        latest.reschedule_date = min(latest.reschedule_date, soonest)
     session.flush()
 
 

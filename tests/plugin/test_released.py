@@ -35,7 +35,14 @@ def session(metadata_database: None) -> Iterator[Any]:
         one.rollback()
 
 
-def put(session: Any, state: str | None, *, classpath: str = "", operator: str = "CarbonAwareSensor") -> dict[str, str]:
+def put(
+    session: Any,
+    state: str | None,
+    *,
+    classpath: str = "",
+    operator: str = "CarbonAwareSensor",
+    waited: timedelta = timedelta(hours=1),
+) -> dict[str, str]:
     """Put a run of "mine" with one task, ``wait``, into the database; a classpath makes it wait on a trigger."""
     from airflow.models.dagrun import DagRun
     from airflow.models.taskinstance import TaskInstance as Ti
@@ -52,7 +59,7 @@ def put(session: Any, state: str | None, *, classpath: str = "", operator: str =
     ti = Ti(task, None, run_id=run_id, state=state)
     ti.state, ti.operator = state, operator
     if classpath:
-        trigger = Trigger(classpath=classpath, kwargs={})
+        trigger = Trigger(classpath=classpath, kwargs={}, created_date=datetime.now(UTC) - waited)
         session.add(trigger)
         session.flush()
         ti.trigger_id, ti.next_method = trigger.id, "execute_complete"
@@ -90,6 +97,24 @@ def test_a_deferred_task_is_woken_with_who_and_why(session: Any, classpath: str,
     assert (ti.state, ti.trigger_id, ti.next_method) == ("scheduled", None, "execute_complete")
     event = _decode_next_kwargs(ti.next_kwargs)["event"]
     assert event == {"released": {"by": "ann", "reason": "a deploy is due"}, "plan": {}}
+
+
+def test_a_task_that_has_only_just_begun_to_wait_is_not_woken_yet(session: Any) -> None:
+    key = put(session, "deferred", classpath=WINDOW, waited=timedelta(seconds=2))
+    with pytest.raises(NotWaitingError, match=r"only just begun to wait.* say it again in 2[78] s$"):
+        release(session, key)
+    assert found(session, key).state == "deferred"
+
+
+def test_a_task_that_was_only_just_rescheduled_is_called_back_a_little_later(session: Any) -> None:
+    from airflow.models.taskreschedule import TaskReschedule
+
+    key = put(session, "up_for_reschedule")
+    now, ti = datetime.now(UTC), found(session, key)
+    session.add(TaskReschedule(ti.id, now, now, now + 5 * HOUR))
+    session.flush()
+    release(session, key)
+    assert session.scalar(TaskReschedule.stmt_for_task_instance(ti)).reschedule_date == now + timedelta(seconds=30)
 
 
 def test_a_rescheduled_task_is_called_back_and_finds_the_release(session: Any) -> None:
