@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ledger_of_pages import ROWS, write
 from playwright.sync_api import sync_playwright
 
 from airflow_carbon.cli.local_airflow import LocalAirflow
@@ -22,6 +21,7 @@ from airflow_carbon.cli.local_airflow import LocalAirflow
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
 
+FAKES = Path(__file__).parent.parent / "tests"
 BROWSER = Path(__file__).parent.parent / "tools" / "browser.sh"
 REPEATS = 7
 #: Holds once every chart that has a place on the page is drawn.
@@ -54,6 +54,9 @@ def report(figure: str, target: str, values: list[float]) -> None:
 
 
 def main() -> None:
+    sys.path.insert(0, str(FAKES))
+    from fakes.many_records import ROWS, write
+
     asked = subprocess.run([BROWSER, "path"], capture_output=True, text=True, check=False)
     if asked.returncode:
         sys.exit(asked.stderr.strip())

@@ -47,7 +47,7 @@ export function forecastChart({ id, title, series, bands, moments, keys, said, t
       layout: {
         xaxis: { type: "date", range: [new Date(from).toISOString(), new Date(to).toISOString()], ...ticks(from, to, width), showgrid: false, ticks: "outside" },
         yaxis: { title: "gCO₂eq per kWh", rangemode: "tozero", nticks: 6 },
-        shapes: [...bands.map(shaded), ...moments.filter((one) => inside(one.at, from, to)).map(line)],
+        shapes: [...bands.map((one) => shaded(one, bands.length > 6)), ...moments.filter((one) => inside(one.at, from, to)).map(line)],
         annotations: labels(bands, width / (to - from)),
         margin: { l: 58, r: 14, t: bands.some((one) => one.label) ? 40 : 12, b: 52 },
       },
@@ -71,7 +71,7 @@ export function ticks(from, to, width) {
   return { tickmode: "array", tickvals: at, ticktext: text };
 }
 
-function shaded(band) {
+function shaded(band, crowded) {
   return {
     type: "rect",
     name: band.kind,
@@ -83,7 +83,9 @@ function shaded(band) {
     y0: 0,
     y1: 1,
     fillcolor: colour(`${band.kind}-fill`),
-    line: { width: 1.5, color: colour(band.kind), dash: band.kind === "baseline" ? "dash" : "solid" },
+    // Many windows one over the other must leave the line to be seen.
+    opacity: crowded ? 0.4 : 1,
+    line: { width: crowded ? 0.5 : 1.5, color: colour(band.kind), dash: band.kind === "baseline" ? "dash" : "solid" },
   };
 }
 
