@@ -4,7 +4,8 @@
 
     CarbonError
     ├── InvalidRequestError      what the user asked for cannot be meant (also a ValueError)
-    │   └── NoFeasibleWindowError    the deadline cannot be met
+    │   ├── NoFeasibleWindowError    the deadline cannot be met
+    │   └── PolicyFileError          a policy file is wrong at one place
     ├── InvalidForecastError     a series of intensities is empty, gapped, negative, ... (also a ValueError)
     ├── LedgerError              the ledger refused or lost something
     ├── LocalAirflowError        an Airflow that this package runs did not start, or refused a request
@@ -30,6 +31,18 @@ class InvalidRequestError(CarbonError, ValueError):
 
 class NoFeasibleWindowError(InvalidRequestError):
     """No start lets the run finish by its deadline."""
+
+
+class PolicyFileError(InvalidRequestError):
+    """A policy file is wrong at one place; the message names line and key.
+
+    :param line: from 1; 0 where it is no matter of one line.
+    :param key: the way to the value, such as ``rules[2].match.tags``.
+    """
+
+    def __init__(self, message: str, *, line: int = 0, key: str = "") -> None:
+        super().__init__(message)
+        self.line, self.key = line, key
 
 
 class InvalidForecastError(CarbonError, ValueError):
