@@ -82,7 +82,7 @@ def run_explain(args: Namespace) -> int:
 
 
 def _file(given: str | None) -> Path:
-    from airflow_carbon.policy.configured import policy_file
+    from airflow_carbon.policy.task_policy import policy_file
 
     path = Path(given) if given else policy_file()
     if path is None:

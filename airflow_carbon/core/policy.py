@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from airflow_carbon.core.forecast import Forecast
 
 #: An own forecast is made anew with each measured hour: what that changes between two windows is mostly noise.
+#: Taken from 60 jobs each on two series, where 2 % moved a few plans and lost up to a point: an anecdote, no rate.
 OWN_HYSTERESIS_PERCENT = 8.0
 
 

@@ -99,7 +99,7 @@ class OwnWait:
 
     def pending(self) -> bool:
         """Tell whether a trigger that failed can only have been that of the wait."""
-        return self._store.get(PINNED) is not None and self._waited() is None
+        return self._kept(PINNED) is not None and self._waited() is None
 
     def remember(self) -> None:
         """Take up the address of the source again, in a process that has not seen the wait."""
@@ -115,8 +115,16 @@ class OwnWait:
         return recorded(work, self._context)
 
     def _waited(self) -> dict[str, Any] | None:
-        kept: Any = self._store.get(WAITED)
+        kept = self._kept(WAITED)
         return kept if isinstance(kept, dict) and isinstance(kept.get("record"), dict) else None
+
+    def _kept(self, key: str) -> Any:
+        try:
+            return self._store.get(key)
+        except Exception:
+            # The work does not depend on what is kept of its wait.
+            self._task.log.warning("the task's state store does not answer", exc_info=True)
+            return None
 
     def _waiting(self, duration: Any) -> Waiting:
         wished = self._wished
@@ -177,7 +185,7 @@ class OwnWait:
         # The work that it changes is the task's own, which begins now.
         record = {**record, "governs": [self._context["ti"].task_id]}
         if self._wished.percentile is not None:
-            record["duration_from"] = self._store.get(LEARNED)
+            record["duration_from"] = self._kept(LEARNED)
         try:
             self._store.set(WAITED, {"try": self._try, "record": record}, retention=RETENTION)
         except Exception:

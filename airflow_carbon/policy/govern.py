@@ -57,9 +57,10 @@ def govern(task: Any, file: PolicyFile, *, running: bool, say: Callable[[str], N
     found = verdict(task, rules) if rules.rules else None
     if found is None or found.rule is None or not found.applies:
         if running:
-            from airflow_carbon.policy.resumed import let_resume
+            # It may come back from a wait whose rule is gone, or whose file is broken.
+            from airflow_carbon.policy.ruleless import let_resume
 
-            let_resume(task, whole=True)
+            let_resume(task)
         return
     from airflow_carbon.decorators.carbon_aware import carbon_aware
 

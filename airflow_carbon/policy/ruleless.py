@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from airflow_carbon.policy.resumed import COMPLETE, FAILED
+from airflow_carbon.decorators.aware_task import CarbonAware
+from airflow_carbon.policy.task_policy import COMPLETE
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_carbon.decorators.own_wait import OwnWait
+
+
+#: What Airflow resumes with where a trigger raised or timed out, whosever it was.
+FAILED = "__fail__"
 
 
 class Ruleless(BaseOperator):
@@ -38,14 +43,21 @@ class Ruleless(BaseOperator):
         return super().resume_execution(next_method, next_kwargs, context)
 
 
-def ruleless_class(own: type[Any]) -> type[Any]:
-    """Put it before an operator's own class, whose name stays."""
+def let_resume(task: Any) -> None:
+    """Put it before the class of the one task that this process runs, of a mapped one too; its name stays."""
+    own: type[Any] = task.operator_class
+    ours = own.__module__.partition(".")[0] == "airflow_carbon"
+    if ours or issubclass(own, (CarbonAware, Ruleless)):
+        return
     names = {"__module__": own.__module__, "__qualname__": own.__qualname__, "__doc__": own.__doc__}
     meta: Any = type(own)
     made = meta(own.__name__, (Ruleless, own), names)
     # Airflow has wrapped it once more, as if the class brought one of its own.
     made.__init__ = own.__init__
-    return made  # type: ignore[no-any-return]
+    if own is type(task):
+        task.__class__ = made
+    else:
+        task.operator_class = made
 
 
 def _wait(task: Any, context: Context, event: dict[str, Any] | None = None) -> OwnWait:

@@ -276,16 +276,24 @@ def test_a_first_look_that_refuses_fails_the_task() -> None:
         process(one, context, RESUME, {"refused": "no such zone"})
 
 
-def test_a_wait_that_breaks_never_keeps_the_work_from_running() -> None:
-    from fakes.aware import process, worker
+@pytest.mark.parametrize("broken", [("set",), ("get", "set", "delete")])
+def test_a_store_that_is_down_never_keeps_the_work_from_running(
+    broken: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fakes.aware import WAIT, TwoSteps, deferral, process, worker
 
-    class Broken(StateStore):
-        def set(self, key: str, value: Any, *, retention: timedelta | None = None) -> None:
-            raise RuntimeError("the store is down")
+    from airflow_carbon import carbon_aware
 
-    context = at_try(1, Broken())
+    def down(*_: Any, **__: Any) -> None:
+        raise RuntimeError("the store is down")
+
+    for name in broken:
+        monkeypatch.setattr(StateStore, name, down)
+    context = at_try(1, StateStore())
     assert process(worker(), context).startswith("worked")
     assert "the store is down" in context["ti"].xcoms["carbon_decision"]["reason"]
+    two = carbon_aware(TwoSteps(task_id="a_task"), **WAIT)
+    assert deferral(two, context, "second_step", "fired").method_name == "third_step"
 
 
 def test_an_event_that_tells_of_a_broken_wait_runs_the_work() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import pytest
 import yaml
@@ -177,3 +178,17 @@ def test_whatever_the_text_it_is_rules_or_faults_and_never_an_error(text: str) -
     rules = Rules.read(text)
     assert rules.rules == ()
     assert all(str(fault) for fault in rules.faults)
+
+
+def test_the_example_and_the_rules_in_the_docs_are_in_order(repository: Path) -> None:
+    example = (repository / "example_dags" / "carbon_policy.yaml").read_text()
+    documented = (repository / "docs" / "policy.md").read_text().split("```yaml")[1].split("```")[0]
+    assert [(rule.name, rule.mode) for rule in Rules.read(example).rules] == [
+        ("never billing", "off"),
+        ("nightly batch", "shadow"),
+    ]
+    assert [(rule.name, rule.mode) for rule in Rules.read(documented).rules] == [
+        ("never billing", "off"),
+        ("nightly batch", "enforce"),
+        ("what analysts start", "shadow"),
+    ]

@@ -20,11 +20,12 @@ from fakes.task_context import StateStore, TaskInstance, task_context
 
 from airflow_carbon import CarbonAwareSensor
 from airflow_carbon.decorators.carbon_aware import carbon_aware, is_carbon_aware
-from airflow_carbon.policy import configured, task_policy
+from airflow_carbon.policy import task_policy
 from airflow_carbon.policy.govern import verdict
 from airflow_carbon.policy.guard import cautions
-from airflow_carbon.policy.resumed import COMPLETE, FAILED
+from airflow_carbon.policy.ruleless import FAILED
 from airflow_carbon.policy.rules import Rules
+from airflow_carbon.policy.task_policy import COMPLETE
 
 pytestmark = pytest.mark.airflow
 
@@ -47,12 +48,12 @@ def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Policy]:
         path = tmp_path / "carbon.yaml"
         path.write_text(text)
         monkeypatch.setenv("AIRFLOW__CARBON__POLICY_FILE", str(path))
-        configured.configured.cache_clear()
+        task_policy.configured.cache_clear()
         task_policy._said.clear()
         return path
 
     yield write
-    configured.configured.cache_clear()
+    task_policy.configured.cache_clear()
 
 
 @pytest.fixture
@@ -189,7 +190,7 @@ def test_in_the_process_of_one_task_the_others_are_left_alone(policy: Policy, ru
 
 
 def test_without_a_policy_file_no_class_changes(running: Callable[[str], None]) -> None:
-    configured.configured.cache_clear()
+    task_policy.configured.cache_clear()
     with dag_of("batch") as dag:
         BashOperator(task_id="bash", bash_command="true")
     running("bash")
@@ -225,7 +226,7 @@ def resumed(policy: Policy, store: StateStore, text: str | None, *, mapped: bool
     """Read the DAG in a new process, where the rules are others; give its task and its context."""
     if text is None:
         os.environ.pop("AIRFLOW__CARBON__POLICY_FILE")
-        configured.configured.cache_clear()
+        task_policy.configured.cache_clear()
     else:
         policy(text)
     with dag_of("batch") as dag:
