@@ -7,11 +7,9 @@ import math
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from airflow_carbon.core.crowd import Room, Taken, Waiter, place_together
-from airflow_carbon.core.policy import Action
-from airflow_carbon.core.window import Window
-
+# Numpy comes with the core; a worker that names this file must not pay for it, and the triggerer has it loaded.
 if TYPE_CHECKING:
+    from airflow_carbon.core.crowd import Room, Taken
     from airflow_carbon.core.forecast import Forecast
     from airflow_carbon.core.wait import Wait
 
@@ -85,6 +83,8 @@ class Place:
 
     def held(self) -> Taken | None:
         """Tell when the task holds its slots, None where it has no plan."""
+        from airflow_carbon.core.crowd import Taken
+
         duration = self.wait.request.duration
         if self.works_until is not None:
             return Taken(self.works_until - duration, self.works_until, self.asking.need)
@@ -96,6 +96,8 @@ class Place:
 
     def room(self, forecast: Forecast, now: datetime) -> Room:
         """Tell what the others leave; of those who have no plan yet, all are placed together first."""
+        from airflow_carbon.core.crowd import Room
+
         self.crowd.forget(now)
         self.moved.clear()
         if self.start is None and self.wait.request.power is None:
@@ -105,6 +107,8 @@ class Place:
 
     def tell(self) -> None:
         """Say in the wait's own words where it stands, once it has decided."""
+        from airflow_carbon.core.policy import Action
+
         self.assigned = None
         if self.wait.action is Action.WAIT:
             said = self.words()
@@ -121,6 +125,8 @@ class Place:
 
     def _place(self, forecast: Forecast, now: datetime) -> None:
         """Place all who have no plan yet together; where they do not fit, those who only wait make room."""
+        from airflow_carbon.core.crowd import Room
+
         # Who knows what it draws in each phase is placed by that, alone.
         alike = [
             one
@@ -141,6 +147,9 @@ class Place:
 
     def _together(self, places: list[Place], forecast: Forecast, now: datetime) -> bool:
         """Give some places one common plan, if there is one that keeps every promise."""
+        from airflow_carbon.core.crowd import Waiter, place_together
+        from airflow_carbon.core.window import Window
+
         waiters = [Waiter(one.asking.key, one.wait.request, one.asking.need) for one in places]
         taken = self.crowd.taken(places)
         starts = place_together(waiters, forecast, now=now, slots=self.asking.slots, taken=taken)
