@@ -6,6 +6,7 @@
     ├── InvalidRequestError      what the user asked for cannot be meant (also a ValueError)
     │   ├── NoFeasibleWindowError    the deadline cannot be met
     │   ├── NotWaitingError          the task is there, and does not wait
+    │   ├── PolicyFileError          a policy file is wrong at one place
     │   └── UnknownTaskError         no such DAG, run, task or map index
     ├── InvalidForecastError     a series of intensities is empty, gapped, negative, ... (also a ValueError)
     ├── LedgerError              the ledger refused or lost something
@@ -40,6 +41,18 @@ class NotWaitingError(InvalidRequestError):
 
 class UnknownTaskError(InvalidRequestError):
     """There is no such DAG, run, task or map index; the message names what there is."""
+
+
+class PolicyFileError(InvalidRequestError):
+    """A policy file is wrong at one place; the message names line and key.
+
+    :param line: from 1; 0 where it is no matter of one line.
+    :param key: the way to the value, such as ``rules[2].match.tags``.
+    """
+
+    def __init__(self, message: str, *, line: int = 0, key: str = "") -> None:
+        super().__init__(message)
+        self.line, self.key = line, key
 
 
 class InvalidForecastError(CarbonError, ValueError):

@@ -36,7 +36,12 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": [
             {
                 "integration-name": name,
-                "python-modules": ["airflow_carbon.sensors.carbon_aware", "airflow_carbon.sensors.planned_window"],
+                "python-modules": [
+                    "airflow_carbon.sensors.carbon_aware",
+                    "airflow_carbon.sensors.carbon_schedule",
+                    "airflow_carbon.sensors.intensity",
+                    "airflow_carbon.sensors.planned_window",
+                ],
             }
         ],
         "operators": [
@@ -58,6 +63,12 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "triggers": [{"integration-name": name, "python-modules": ["airflow_carbon.triggers.carbon_window"]}],
+        "task-decorators": [
+            {
+                "name": "carbon_aware",
+                "class-name": "airflow_carbon.decorators.task_decorator.carbon_aware_task",
+            }
+        ],
         "connection-types": [form.as_connection_type() for form in FORMS],
         "extra-links": [
             "airflow_carbon.hooks.source_link.CarbonPageLink",
@@ -117,6 +128,18 @@ def get_provider_info() -> dict[str, Any]:
                         "that uses end_from_trigger=True an import error.",
                         "False",
                         "True",
+                    ),
+                    "policy_file": _option(
+                        "YAML file with rules that let tasks wait though their DAGs say nothing of it; relative to "
+                        "AIRFLOW_HOME, empty for none. The same file must lie on every host that parses or runs tasks.",
+                        "",
+                        "/etc/airflow/carbon.yaml",
+                    ),
+                    "pools": _option(
+                        "Slots of pools, as name=slots with commas between: tasks of such a pool that wait for clean "
+                        "power are planned side by side, no more at a time than it has slots.",
+                        "",
+                        "etl=4, gpu=2",
                     ),
                     "state_dir": _option(
                         "Where this host keeps what outlives a process; empty for AIRFLOW_HOME/carbon.", ""

@@ -136,9 +136,10 @@ class Server:
     :param home: AIRFLOW_HOME, an empty folder.
     :param errors: where its stderr goes.
     :param options: of the interpreter.
+    :param script: which benchmark serves.
     """
 
-    def __init__(self, home: str, errors: Any = None, *options: str) -> None:
+    def __init__(self, home: str, errors: Any = None, *options: str, script: str = __file__) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.lstrip("_").startswith("AIRFLOW")}
         # An installed package has its byte code: without it this would time the compiler.
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -146,7 +147,7 @@ class Server:
         environment["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
         environment["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "WARNING"
         environment["AIRFLOW_CONN_BENCH"] = json.dumps({"conn_type": "carbon_typical", "extra": {"speed": 2.0}})
-        command = [sys.executable, *options, __file__, "--serve"]
+        command = [sys.executable, *options, script, "--serve"]
         self.process = subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
         )

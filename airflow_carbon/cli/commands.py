@@ -436,6 +436,36 @@ COMMANDS: tuple[Command | Group, ...] = (
         ),
         "airflow_carbon.cli.counter.run",
     ),
+    Group(
+        "policy",
+        "Rules of the deployment",
+        "The rules of [carbon] policy_file: which tasks wait for clean power though their DAGs say nothing of it.",
+        (
+            Command(
+                "check",
+                "Look for mistakes",
+                "Read the policy file and name every mistake by line and key. Exits with 1 where there is one.",
+                (
+                    _argument("file", nargs="?", metavar="FILE", help="a YAML file (default: [carbon] policy_file)"),
+                    _JSON,
+                ),
+                "airflow_carbon.cli.policy.run_check",
+            ),
+            Command(
+                "explain",
+                "What applies to a DAG",
+                "Read a DAG from its file, and tell what applies to each of its tasks and why. "
+                "Exits with 1 where the policy file has a mistake.",
+                (
+                    _argument("dag", metavar="DAG"),
+                    _argument("--file", metavar="FILE", help="the policy (default: [carbon] policy_file)"),
+                    _argument("--dags", metavar="PATH", help="file or folder of the DAG (default: the DAG bundles)"),
+                    _JSON,
+                ),
+                "airflow_carbon.cli.policy.run_explain",
+            ),
+        ),
+    ),
     Command(
         "release",
         "Start a waiting task now",

@@ -107,6 +107,7 @@ def plan(location: Location, conn_ids: list[str] | None) -> Iterator[Finding]:
 def _known(location: Location, forecast: Forecast, now: datetime) -> Finding:
     reach = in_words(min(forecast.end - now, HORIZON))
     kind = {
+        Kind.OWN: "an own forecast from history, issued by nobody",
         Kind.TYPICAL: "a typical profile, not a forecast",
         Kind.ANNUAL_AVERAGE: "an annual average, no daily shape to wait for",
     }.get(forecast.kind, f"a {forecast.kind}")

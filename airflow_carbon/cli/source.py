@@ -87,6 +87,7 @@ def origin(forecast: Forecast, file: str | None = None) -> str:
     """
     what = {
         Kind.FORECAST: "forecast",
+        Kind.OWN: "own forecast from history, issued by nobody",
         Kind.MEASURED: "measured values, not a forecast",
         Kind.TYPICAL: "typical profile, not a forecast",
         Kind.ANNUAL_AVERAGE: "annual average, no daily shape: connect a source (--conn-id) or plan on a file (--csv)",

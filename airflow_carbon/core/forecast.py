@@ -28,7 +28,7 @@ class Forecast:
     :param intensity: mean carbon intensity of each step [gCO2eq/kWh], shape ``(n,)``, n >= 1, finite, not negative.
     :param signal: whether the numbers are average or marginal.
     :param accounting: what else the numbers mean.
-    :param kind: a forecast, measured values, a typical profile or an annual average.
+    :param kind: an issued forecast, an own one, measured values, a typical profile or an annual average.
     :param source: name of the source that gave it, for the record.
     :param issued_at: when the source made it; None where it does not say.
     :raises InvalidForecastError: naming the row (counted from 0) that is wrong.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from airflow_carbon.core.forecast import Forecast
+from airflow_carbon.core.hourly import HOUR_US, hourly
 from airflow_carbon.core.moment import microseconds
 from airflow_carbon.core.units import Kind
 from airflow_carbon.exceptions import InvalidRequestError
@@ -31,7 +32,6 @@ NEWS = 3.0
 #: No plan is given up for a gain below this [%], however exact the source.
 MIN_HYSTERESIS_PERCENT = 2.0
 
-_HOUR_US = 3_600_000_000
 _MEMORY_US = MEMORY / timedelta(microseconds=1)
 #: Lead times [h] at which a class of deviations ends; the last class is open.
 _CLASS_ENDS = (6, 12, 24)
@@ -71,11 +71,11 @@ class ForecastError:
             return self
         seen_us = issue.start_us if issue.issued_at is None else microseconds(issue.issued_at)
         if not self._speaks_of(issue):
-            hour, newest = _hourly(issue)
+            hour, newest = hourly(issue)
             return ForecastError(hour, tuple(newest.tolist()), seen_us=seen_us, meaning=_meaning(issue))
         if seen_us <= self.seen_us:
             return self
-        hour, newest = _hourly(issue)
+        hour, newest = hourly(issue)
         if not newest.size:
             return self
         known, shared = self._known(hour, newest)
@@ -104,14 +104,14 @@ class ForecastError:
         """Draw a forecast to the consensus, hour by whole hour; its shape within an hour stays its own."""
         if forecast.kind is not Kind.FORECAST or not self._speaks_of(forecast):
             return forecast
-        hour, newest = _hourly(forecast)
+        hour, newest = hourly(forecast)
         known, shared = self._known(hour, newest)
         # One more, of nothing: for the parts of hours at both ends.
         shift = np.append(np.where(shared, known - newest, 0.0), 0.0)
         if not shift.any():
             return forecast
         middles = np.arange(len(forecast)) * forecast.step_us + (forecast.start_us + forecast.step_us // 2)
-        place = middles // _HOUR_US - hour
+        place = middles // HOUR_US - hour
         place[(place < 0) | (place >= newest.size)] = newest.size
         return Forecast(
             forecast.zone,
@@ -191,22 +191,6 @@ class ForecastError:
 
 def _meaning(forecast: Forecast) -> str:
     return f"{forecast.signal}; {forecast.accounting}"
-
-
-def _hourly(forecast: Forecast) -> tuple[int, NDArray[np.float64]]:
-    """Give the first whole hour of a forecast [h since the epoch] and its mean over each whole hour, shape ``(n,)``.
-
-    The mean over a part of an hour does not compare with the mean over all of it, or over another part.
-    """
-    first, last = -(-forecast.start_us // _HOUR_US), forecast.end_us // _HOUR_US
-    if last <= first:
-        return first, np.empty(0)
-    edges = np.arange(first, last + 1) * _HOUR_US
-    steps, rest = np.divmod(edges - forecast.start_us, forecast.step_us)
-    # The last edge is the end of the last step: its rest is zero, whatever intensity stands in for the step after it.
-    within = forecast.intensity[np.minimum(steps, len(forecast) - 1)] * (rest / forecast.step_us)
-    integral = forecast.cumulative[steps] + within
-    return first, (integral[1:] - integral[:-1]) * forecast.step_us / (edges[1:] - edges[:-1])
 
 
 def _class_of(lead: timedelta) -> int:

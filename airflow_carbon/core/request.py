@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from airflow_carbon.core.moment import aware, in_words
 from airflow_carbon.core.power import PowerProfile, run_of
 from airflow_carbon.exceptions import InvalidRequestError, NoFeasibleWindowError
+
+if TYPE_CHECKING:
+    from airflow_carbon.core.threshold import Threshold
 
 #: A start within this share of the optimum counts as equally clean when tasks are spread beside each other.
 SPREAD_TOLERANCE = 0.02
@@ -34,6 +38,7 @@ class WaitRequest:
     :param spread: the task's own place in ``[0, 1)`` among the starts within ``SPREAD_TOLERANCE`` of the optimum, so
         that many tasks do not meet on one minute; None takes the optimum itself.
     :param power: what the run draws as it goes on; None where it draws the same all along.
+    :param threshold: start as soon as the intensity meets this limit, not in the cleanest window; None for the latter.
     """
 
     duration: timedelta
@@ -43,6 +48,7 @@ class WaitRequest:
     min_saving_percent: float = 10.0
     spread: float | None = None
     power: PowerProfile | None = None
+    threshold: Threshold | None = None
 
     @classmethod
     def checked(
@@ -55,6 +61,7 @@ class WaitRequest:
         min_saving_percent: float = 10.0,
         spread: float | None = None,
         power: PowerProfile | None = None,
+        threshold: Threshold | None = None,
     ) -> WaitRequest:
         """Refuse what cannot be meant, and put every moment in UTC.
 
@@ -77,4 +84,4 @@ class WaitRequest:
                 f"the latest start {latest.isoformat()} comes {in_words(earliest - latest)} before the earliest "
                 f"{earliest.isoformat()}; allow a later deadline or a shorter duration"
             )
-        return cls(duration, ready_at, earliest, latest, float(min_saving_percent), spread, power)
+        return cls(duration, ready_at, earliest, latest, float(min_saving_percent), spread, power, threshold)

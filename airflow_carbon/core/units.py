@@ -19,9 +19,10 @@ class Signal(StrEnum):
 
 
 class Kind(StrEnum):
-    """How a series of intensities came about; only the first is called a forecast."""
+    """How a series of intensities came about; only the first was issued, and is called a forecast without more."""
 
     FORECAST = "forecast"
+    OWN = "own forecast"
     MEASURED = "measured"
     TYPICAL = "typical"
     ANNUAL_AVERAGE = "annual average"

@@ -15,6 +15,7 @@ from airflow_carbon.core.window import Window
 from airflow_carbon.exceptions import SourceUnavailableError
 
 if TYPE_CHECKING:
+    from airflow_carbon.core.crowd import Room
     from airflow_carbon.core.forecast import Forecast
     from airflow_carbon.core.forecast_error import ForecastError
 
@@ -46,15 +47,18 @@ class Wait:
     action: Action = Action.WAIT
     reason: str = ""
     fault: str = ""
+    expired: bool = False
     notes: list[str] = field(default_factory=list)
     origin: dict[str, Any] = field(default_factory=dict)
     earlier: list[dict[str, Any]] = field(default_factory=list)
 
-    def decide(self, forecast: Forecast, now: datetime, error: ForecastError | None = None) -> Decision:
+    def decide(
+        self, forecast: Forecast, now: datetime, error: ForecastError | None = None, room: Room | None = None
+    ) -> Decision:
         """Decide again on a new answer of the source, and keep what follows from it."""
         self._change_source(forecast, now)
         planned = self.standing
-        decision = decide(self.request, forecast, now=now, standing=planned, error=error)
+        decision = decide(self.request, forecast, now=now, standing=planned, error=error, room=room)
         self.decisions += 1
         if self.baseline_intensity_g_per_kwh is None:
             self.baseline_intensity_g_per_kwh = decision.baseline_intensity_g_per_kwh
@@ -72,6 +76,10 @@ class Wait:
             "accounting": str(forecast.accounting),
             "issued_at": forecast.issued_at.isoformat() if forecast.issued_at else None,
         }
+        if decision.reached is not None:
+            self.origin |= {"reached": decision.reached, "limit_g_per_kwh": _rounded(decision.limit_g_per_kwh)}
+            if decision.action is Action.RUN and not decision.reached:
+                self.expire()
         return decision
 
     def _change_source(self, forecast: Forecast, now: datetime) -> None:
@@ -128,11 +136,13 @@ class Wait:
     def due(self, now: datetime) -> bool:
         """End the wait where its planned or its latest start has come; for that nobody has to be asked again."""
         planned = self.standing
-        if planned is not None and planned.start <= now <= planned.start + MISSED:
+        # Where a limit is met at no known moment, the plan is for the latest start, and its coming is no success.
+        unmet = self.origin.get("reached") is False
+        if planned is not None and planned.start <= now <= planned.start + MISSED and not unmet:
             numbers = self._in_numbers()
             self.run(f"started as planned{numbers}" if numbers else self.reason)
             return True
-        if planned is not None and now > planned.start:
+        if planned is not None and now > planned.start and not unmet:
             # Nobody was there at that moment: a triggerer that was down, a task that was stopped and cleared later.
             self.note(f"the start planned for {planned.start.isoformat(timespec='seconds')} was missed")
             self.standing = None
@@ -142,6 +152,7 @@ class Wait:
 
     def expire(self) -> None:
         """End the wait because its latest start has come."""
+        self.expired = True
         unknown = (
             f"no source had answered ({self.fault})" if self.fault else (self.notes or ["nobody was asked in time"])[-1]
         )
@@ -175,23 +186,42 @@ class Wait:
         saving = 100.0 * (1.0 - self.standing.intensity_g_per_kwh / self.baseline_intensity_g_per_kwh)
         return saving if math.isfinite(saving) else None
 
+    @property
+    def shrunk_saving_percent(self) -> float | None:
+        """What is to be expected of that promise [%]: shrunk by what the source's earlier ones became."""
+        promised, kept = self.promised_saving_percent, self.origin.get("promises_kept")
+        # A promise of nothing is not made better by a poor record.
+        return promised if promised is None or promised <= 0.0 or kept is None else promised * float(kept)
+
     def record(self) -> dict[str, Any]:
         """Give the plain JSON record of the decision as it stands."""
         window, promised = self.standing, self.promised_saving_percent
         return {
-            **dict.fromkeys(("zone", "source", "kind", "signal", "accounting", "issued_at")),
+            **dict.fromkeys(("zone", "source", "kind", "signal", "accounting", "issued_at", "promises_kept")),
             **self.origin,
+            **self._limit(),
             "start": window.start.isoformat() if window else None,
             "end": window.end.isoformat() if window else None,
             "intensity_g_per_kwh": _rounded(window.intensity_g_per_kwh if window else None),
             "baseline_intensity_g_per_kwh": _rounded(self.baseline_intensity_g_per_kwh),
             "promised_saving_percent": _rounded(promised),
+            "shrunk_saving_percent": _rounded(self.shrunk_saving_percent),
             "horizon_cut": bool(window and window.horizon_cut),
             "decisions": self.decisions,
             "replans": self.replans,
             "reason": self.reason,
             "notes": list(self.notes),
             "earlier_sources": list(self.earlier),
+        }
+
+    def _limit(self) -> dict[str, Any]:
+        """Tell what became of a limit; ``reached`` is False where the latest start came first, None where unknown."""
+        if self.request.threshold is None:
+            return {}
+        return {
+            "condition": str(self.request.threshold),
+            "limit_g_per_kwh": self.origin.get("limit_g_per_kwh"),
+            "reached": False if self.expired else self.origin.get("reached") or None,
         }
 
     def state(self) -> dict[str, Any]:
@@ -203,6 +233,7 @@ class Wait:
             "location": self.location,
             "duration_seconds": self.request.duration.total_seconds(),
             "power": str(self.request.power or ""),
+            "threshold": str(self.request.threshold or ""),
             "baseline": self.baseline_intensity_g_per_kwh,
             "replans": self.replans,
             "decisions": self.decisions,
@@ -218,7 +249,7 @@ class Wait:
             return self
         try:
             asked = self.state()
-            if any(state.get(key, "") != asked[key] for key in ("location", "duration_seconds", "power")):
+            if any(state.get(key, "") != asked[key] for key in ("location", "duration_seconds", "power", "threshold")):
                 return self
             notes, reason, origin = [str(note) for note in state["notes"]], str(state["reason"]), dict(state["origin"])
             earlier = [dict(one) for one in state.get("earlier", ())]

@@ -119,7 +119,8 @@ def hook_of(connection: Connection) -> CarbonHook:
 def source_of(hooks: Sequence[CarbonHook], *, ranking: bool = False) -> CarbonSource:
     """Compose the hooks' sources: each cached, the next one asked where one is unavailable.
 
-    Where none answers, the last good forecast does, then a typical profile that was calibrated for the zone.
+    Where none answers, the last good forecast does, then an own one from what a source has measured, then a typical
+    profile that was calibrated for the zone.
 
     :param ranking: the answers for different zones are to be ranked against each other; a profile of one zone alone
         does not compare.
@@ -128,7 +129,9 @@ def source_of(hooks: Sequence[CarbonHook], *, ranking: bool = False) -> CarbonSo
     from airflow_carbon.sources.cached import Cached
     from airflow_carbon.sources.fallback import Fallback, LastResort
     from airflow_carbon.sources.host_cache import HostCache
+    from airflow_carbon.sources.kept_history import KeptHistory
     from airflow_carbon.sources.last_good import LastGood
+    from airflow_carbon.sources.own_forecast import OwnForecast
     from airflow_carbon.sources.typical_day import TypicalDay
 
     def cached(hook: CarbonHook) -> Cached:
@@ -139,7 +142,12 @@ def source_of(hooks: Sequence[CarbonHook], *, ranking: bool = False) -> CarbonSo
     sources = [cached(hook) for hook in hooks]
     if all(_is_typical(hook) for hook in hooks):
         return sources[0] if len(sources) == 1 else Fallback(sources)
-    last_resorts: list[LastResort] = [LastGood(sources)]
+    histories = [
+        KeptHistory(cached.source, hook.shelf())
+        for hook, cached in zip(hooks, sources, strict=True)
+        if not _is_typical(hook)
+    ]
+    last_resorts: list[LastResort] = [LastGood(sources), OwnForecast(histories)]
     if not ranking:
         last_resorts.append(TypicalDay())
     return Fallback(sources, last_resorts=last_resorts)
@@ -153,10 +161,12 @@ def stands_in(hooks: Sequence[CarbonHook], answer: Forecast) -> bool:
 def source_url(hooks: Sequence[CarbonHook], location: Location, source: str) -> str:
     """Give the page of the data that an answer came from.
 
-    :param source: the answer's own ``source``, which begins with the name of the source that gave it.
+    :param source: the answer's own ``source``, which begins with the name of the source that gave it; an own forecast
+        names that of its history.
     """
+    own = source.startswith(Kind.OWN)
     for hook in hooks:
-        if source.startswith(hook.source_name):
+        if source.startswith(hook.source_name) or (own and f" of {hook.source_name} history" in source):
             return hook.source_url(location)
     return ""
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Tasks that only wait: what a decision governs lies behind them.
-WAITS = ("CarbonAwareSensor", "PlannedWindowSensor")
+WAITS = ("CarbonAwareSensor", "CarbonIntensitySensor", "CarbonScheduleSensor", "PlannedWindowSensor")
 #: A start this much later than planned is another one, as for the wait itself (``core.wait``, which brings numpy).
 MISSED = timedelta(minutes=2)
 

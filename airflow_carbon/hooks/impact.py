@@ -65,6 +65,7 @@ def conclude(
     told = asyncio.run(impacts_of(source, links, now=now))
     told.left |= left
     ledger.write(told.records)
+    _teach(links, told.records)
     return told
 
 
@@ -87,6 +88,25 @@ def linked(
         if one.ended_at <= until
     ]
     return link(decisions, emissions)
+
+
+def _teach(links: Sequence[Governed], records: Sequence[ImpactRecord]) -> None:
+    """Hold what was measured against what was promised, so that the next promise is shrunk by it."""
+    from airflow_carbon.hooks.settings import state_dir
+    from airflow_carbon.sources.kept_promises import KeptPromises
+
+    promises, decisions = KeptPromises(state_dir()), {one.decision.decision_id: one.decision for one in links}
+    for came in records:
+        decision = decisions[came.decision_id]
+        taken = decision.sort == "wait" and decision.action == "taken" and came.measured
+        if taken and came.promised_saving_percent is not None and came.saving_percent is not None:
+            promises.observe(
+                came.decision_id,
+                zone=decision.zone,
+                source=decision.intensity_source,
+                promised_percent=came.promised_saving_percent,
+                realised_percent=came.saving_percent,
+            )
 
 
 async def impacts_of(source: CarbonSource, links: Sequence[Governed], *, now: datetime) -> Concluded:

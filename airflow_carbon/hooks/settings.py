@@ -60,6 +60,20 @@ def state_dir() -> Path:
     return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "carbon"
 
 
+def pools() -> dict[str, int]:
+    """Read ``[carbon] pools``: the slots of pools, which a task process cannot learn from Airflow.
+
+    :raises InvalidRequestError: naming what is no ``name=slots``.
+    """
+    found = {}
+    for one in filter(None, (part.strip() for part in conf.get(SECTION, "pools", fallback="").split(","))):
+        name, _, slots = (part.strip() for part in one.rpartition("="))
+        if not name or not slots.isdecimal() or int(slots) < 1:
+            raise InvalidRequestError(f"[carbon] pools: {one!r} must be a pool and its slots, such as etl=4")
+        found[name] = int(slots)
+    return found
+
+
 def callables() -> tuple[str, ...]:
     """Read ``[carbon] callables``: the modules, or the very functions, that a connection may name to be called."""
     listed = conf.get(SECTION, "callables", fallback="")

@@ -19,7 +19,9 @@ class CarbonSourceLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """Give the address that the operator's last decision named; empty before there is one."""
-        return str(getattr(operator, "source_url", "") or "")
+        # A task that also does other work may have a source of its own, which is not meant.
+        found = getattr(operator, "carbon_source_url", getattr(operator, "source_url", ""))
+        return str(found or "")
 
 
 class CarbonPageLink(BaseOperatorLink):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_carbon.core.power import PowerProfile
+    from airflow_carbon.triggers.asked import Asked
     from airflow_carbon.triggers.waiting import Waiting
 
 
@@ -146,10 +147,14 @@ class CarbonAwareSensor(BaseSensorOperator):
         return self._done(waiting.resume(reason), context, waiting, timed_out=True)
 
     def _waiting(self, context: Context) -> Waiting:
-        from airflow_carbon.triggers.asked import Asked
         from airflow_carbon.triggers.waiting import Waiting
 
-        asked = Asked(
+        return Waiting(self._asked(), context, pause=timedelta(seconds=self.poke_interval), log=self.log)
+
+    def _asked(self) -> Asked:
+        from airflow_carbon.triggers.asked import Asked
+
+        return Asked(
             location=self.location,
             duration=self.duration,
             power=self.power,
@@ -165,7 +170,6 @@ class CarbonAwareSensor(BaseSensorOperator):
             wait_in_backfill=self.wait_in_backfill,
             deferrable=self.deferrable,
         )
-        return Waiting(asked, context, pause=timedelta(seconds=self.poke_interval), log=self.log)
 
     def _tell(self, what: str, record: dict[str, Any], context: Context) -> None:
         if self.notify:

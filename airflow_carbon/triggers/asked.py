@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_carbon.core.location import Location
 from airflow_carbon.core.moment import parse_duration, stated
 from airflow_carbon.core.power import PowerProfile, run_of
 from airflow_carbon.core.request import OnOutage
 from airflow_carbon.exceptions import InvalidRequestError
+
+if TYPE_CHECKING:
+    from airflow_carbon.core.threshold import Threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,9 @@ class Asked:
     :param deferrable: whether to wait in the triggerer.
     :param power: what the work draws as it goes on; tells the duration too.
     :param tail: expected time from the end of this work to the end of all that the deadline is for.
+    :param from_tick: whether the wait is that of a schedule: it counts from the tick, and only the schedule's own runs
+        wait.
+    :param threshold: start as soon as the intensity meets it, not in the cleanest window.
     """
 
     location: str
@@ -48,6 +54,8 @@ class Asked:
     deferrable: bool = True
     power: PowerProfile | str | Sequence[Any] | None = None
     tail: timedelta | str | None = None
+    from_tick: bool = False
+    threshold: Threshold | None = None
 
     def run(self) -> tuple[timedelta, PowerProfile | None]:
         """Read how long the work takes, and its power profile where it changes.

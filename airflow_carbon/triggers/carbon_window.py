@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from airflow_carbon.core.location import Location
 from airflow_carbon.core.moment import parse_moment
 from airflow_carbon.core.power import PowerProfile
 from airflow_carbon.core.request import OnOutage, WaitRequest
+from airflow_carbon.core.threshold import Threshold
 from airflow_carbon.exceptions import CarbonError, SourceUnavailableError
 from airflow_carbon.hooks.asking import ANSWER_TIMEOUT, REFUSED_AT_FIRST, RETRY_SECONDS
 from airflow_carbon.hooks.settings import state_dir
@@ -22,9 +24,12 @@ from airflow_carbon.triggers.kept_wait import KeptWait
 
 if TYPE_CHECKING:
     from airflow_carbon.core.forecast import Forecast
+    from airflow_carbon.core.policy import Action
     from airflow_carbon.core.wait import Wait
     from airflow_carbon.triggers.asked import Asked
+    from airflow_carbon.triggers.crowd import Asking, Place
     from airflow_carbon.triggers.outlook import Outlook
+    from airflow_carbon.triggers.pool import Pool
     from airflow_carbon.triggers.promise import Promise
     from airflow_carbon.triggers.publisher import News
     from airflow_carbon.triggers.story import Story
@@ -56,6 +61,10 @@ class CarbonWindowTrigger(BaseTrigger):
     :param decision_id: identity of the wait, under which its plan is kept across restarts; empty keeps none.
     :param power: what the run draws as it goes on, as text; empty where it draws the same all along.
     :param task_key: DAG, run, task and map index of the task that waits, for the ledger; empty tells it nothing.
+    :param threshold: limit to wait for in place of the cleanest window, as ``core.threshold`` gives it plainly.
+    :param pool: the pool that the work runs in; tasks of one pool are planned side by side.
+    :param pool_size: its slots; 0 where they are not known, and each task plans for itself.
+    :param pool_slots: slots that the work holds.
     """
 
     def __init__(
@@ -74,6 +83,10 @@ class CarbonWindowTrigger(BaseTrigger):
         decision_id: str = "",
         power: str = "",
         task_key: Sequence[Any] = (),
+        threshold: dict[str, float] | None = None,
+        pool: str = "",
+        pool_size: int = 0,
+        pool_slots: int = 1,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's own is not annotated
         self.location = location
@@ -89,13 +102,27 @@ class CarbonWindowTrigger(BaseTrigger):
         self.decision_id = decision_id
         self.power = power
         self.task_key = list(task_key)
+        self.threshold = threshold
+        self.pool = pool
+        self.pool_size = pool_size
+        self.pool_slots = pool_slots
         self._story: Story | None = None
 
     @classmethod
     def of(
-        cls, promise: Promise, asked: Asked, ids: Sequence[str], *, not_before: datetime, task_key: Sequence[Any] = ()
+        cls,
+        promise: Promise,
+        asked: Asked,
+        ids: Sequence[str],
+        *,
+        not_before: datetime,
+        task_key: Sequence[Any] = (),
+        pool: Pool | None = None,
     ) -> CarbonWindowTrigger:
-        """Make the trigger that keeps a promise."""
+        """Make the trigger that keeps a promise.
+
+        :param pool: where the work runs; None where its slots are not known.
+        """
         request = promise.request
         return cls(
             location=asked.location,
@@ -111,6 +138,8 @@ class CarbonWindowTrigger(BaseTrigger):
             decision_id=promise.decision_id,
             power=str(request.power or ""),
             task_key=task_key,
+            threshold=request.threshold.plain() if request.threshold else None,
+            **(pool._asdict() if pool else {}),
         )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -131,6 +160,10 @@ class CarbonWindowTrigger(BaseTrigger):
                 "decision_id": self.decision_id,
                 "power": self.power,
                 "task_key": self.task_key,
+                "threshold": self.threshold,
+                "pool": self.pool,
+                "pool_size": self.pool_size,
+                "pool_slots": self.pool_slots,
             },
         )
 
@@ -175,22 +208,31 @@ class CarbonWindowTrigger(BaseTrigger):
 
         state = kept.read()
         wait = Wait(self._request(), self.location).resume(state)
-        story = self._story = self._told(state)
+        self._story = self._told(state)
+        with outlook.place_in_crowd(wait, self._crowd()) as place:
+            return await self._decided(outlook, wait, kept, self._story, place, Action.RUN)
+
+    async def _decided(
+        self, outlook: Outlook, wait: Wait, kept: KeptWait, story: Story, place: Place | None, run: Action
+    ) -> dict[str, Any]:
+        """Decide, sleep and look again, until it is time to run; give the record."""
         while True:
             before = wait.standing
             story.before(wait)
-            patience, forecast = await self._look(outlook, wait)
+            patience, forecast = await self._look(outlook, wait, place)
             self._publish(story.after(wait, forecast, utcnow()))
-            if wait.action is Action.RUN:
+            if wait.action is run:
+                if place is not None:
+                    place.begun(utcnow())
                 self.log.info("%s", wait.reason)
                 return wait.record()
             # A plan that stands says so again with every answer, to nobody's use.
             news = before is None or wait.standing is None or before.start != wait.standing.start
             self.log.log(logging.INFO if news else logging.DEBUG, "%s", wait.reason)
             kept.write(wait.state() | story.state())
-            await self._sleep_until(wait.next_look(utcnow(), patience))
+            await self._sleep_until(wait.next_look(utcnow(), patience), place.moved if place else None)
 
-    async def _look(self, outlook: Outlook, wait: Wait) -> tuple[timedelta, Forecast | None]:
+    async def _look(self, outlook: Outlook, wait: Wait, place: Place | None) -> tuple[timedelta, Forecast | None]:
         """Decide once; return how long the decision may stand unquestioned, and what it was made on."""
         request, location, now = wait.request, Location.parse(self.location), utcnow()
         if wait.due(now):
@@ -205,7 +247,7 @@ class CarbonWindowTrigger(BaseTrigger):
                     answer = await outlook.ask(self.carbon_conn_id, location, now, until, due=request.latest_start)
                 if answer.stands_in and wait.standing is None and OnOutage(self.on_outage) is OnOutage.FAIL:
                     raise SourceUnavailableError(f"only a typical profile is left: {answer.forecast.source}")
-                await outlook.decide(wait, answer, utcnow)
+                await outlook.decide(wait, answer, utcnow, place)
         except (CarbonError, TimeoutError) as error:
             if isinstance(error, REFUSED_AT_FIRST) and wait.is_new:
                 raise
@@ -245,10 +287,25 @@ class CarbonWindowTrigger(BaseTrigger):
             min_saving_percent=self.min_saving_percent,
             spread=self.spread,
             power=PowerProfile.parse(self.power) if self.power else None,
+            threshold=Threshold.of(self.threshold),
         )
 
+    def _crowd(self) -> Asking | None:
+        if not self.pool or self.pool_size < 1 or self.threshold is not None or not self.decision_id:
+            return None
+        from airflow_carbon.triggers.crowd import Asking
+
+        alike = (*self.carbon_conn_id, self.location, self.duration_seconds)
+        return Asking(self.pool, self.pool_size, self.pool_slots, self.decision_id, alike)
+
     @staticmethod
-    async def _sleep_until(moment: datetime) -> None:
+    async def _sleep_until(moment: datetime, moved: asyncio.Event | None = None) -> None:
         # The clock of the wall counts, and it can be set: no event tells of that, so look again and again.
-        while (left := (moment - utcnow()).total_seconds()) > 0.0:  # noqa: ASYNC110
-            await asyncio.sleep(min(left, LONGEST_SLEEP))
+        while (left := (moment - utcnow()).total_seconds()) > 0.0:
+            if moved is None:
+                await asyncio.sleep(min(left, LONGEST_SLEEP))
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left, LONGEST_SLEEP)):
+                    await moved.wait()
+                return

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 import math
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from importlib import import_module
@@ -18,6 +17,7 @@ from airflow_carbon.exceptions import CarbonError, SourceUnavailableError
 from airflow_carbon.hooks import chain, metrics
 from airflow_carbon.hooks.carbon import CarbonHook
 from airflow_carbon.hooks.settings import state_dir
+from airflow_carbon.triggers.gate import Gate
 from airflow_carbon.triggers.kept_wait import KeptWait
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from airflow_carbon.core.wait import Wait
     from airflow_carbon.sources.base import CarbonSource
     from airflow_carbon.sources.learned import LearnedErrors
+    from airflow_carbon.triggers.crowd import Asking, Crowd, Place
 
 #: Connections are read again after this long [s], so that an edited one takes effect in a wait that is under way.
 REREAD_SECONDS = 300.0
@@ -35,10 +36,9 @@ REREAD_SECONDS = 300.0
 STOPGAP = timedelta(minutes=5)
 
 #: Imported beside the loop before the first look.
-WARMED = ("core.wait", "sources.cached", "sources.fallback", "sources.learned", "triggers.story")
-
-#: So many looks at a forecast share one pass of the loop [1]: some milliseconds, which no other trigger feels.
-AT_ONCE = 8
+WARMED = (
+    "core.wait", "core.crowd", "sources.cached", "sources.fallback", "sources.learned", "triggers.story",
+)  # fmt: skip
 
 Opener = Callable[[Sequence[str]], Awaitable[Sequence[CarbonHook]]]
 
@@ -60,6 +60,7 @@ class Answer(NamedTuple):
     :param refresh: how long the answer may stand unquestioned.
     :param source_url: page about the data behind it.
     :param stands_in: whether it is a typical profile in place of what was asked for.
+    :param promises_kept: share of the source's earlier promises that came true, from 0 to 1.
     """
 
     forecast: Forecast
@@ -67,50 +68,7 @@ class Answer(NamedTuple):
     refresh: timedelta
     source_url: str
     stands_in: bool = False
-
-
-class Gate:
-    """Let a few through in each pass of the event loop, the most urgent first.
-
-    Ten thousand waits that fall due together must not block the loop for seconds; and one whose start has come must
-    not queue behind thousands that only look again.
-    """
-
-    def __init__(self) -> None:
-        self._queue: list[tuple[datetime, int, asyncio.Future[None]]] = []
-        self._count = itertools.count()
-        self._opening = False
-
-    async def turn(self, due: datetime, after: asyncio.Future[None] | None = None) -> None:
-        """Wait for a turn.
-
-        :param due: when the one who waits has to act; the earliest goes first.
-        :param after: queue only when this is done; those who wait for one answer do not all wake in one pass.
-        """
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if after is None:
-            self._enter(due, waiter)
-        else:
-            after.add_done_callback(lambda _: self._enter(due, waiter))
-        await waiter
-
-    def _enter(self, due: datetime, waiter: asyncio.Future[None]) -> None:
-        heapq.heappush(self._queue, (due, next(self._count), waiter))
-        if not self._opening:
-            self._opening = True
-            waiter.get_loop().call_soon(self._open)
-
-    def _open(self) -> None:
-        let = 0
-        while self._queue and let < AT_ONCE:
-            _, _, waiter = heapq.heappop(self._queue)
-            if not waiter.done():
-                waiter.set_result(None)
-                let += 1
-        self._opening = bool(self._queue)
-        if self._opening:
-            # After those who were let through just now: they run in the next pass, and before this.
-            waiter.get_loop().call_soon(self._open)
+    promises_kept: float = 1.0
 
 
 class Outlook:
@@ -125,9 +83,10 @@ class Outlook:
         self._opener = opener
         self._opened: dict[tuple[str, ...], _Opened] = {}
         self._opening: dict[tuple[str, ...], asyncio.Lock] = {}
-        self._errors: dict[tuple[tuple[str, ...], str, str], tuple[float, ForecastError | None]] = {}
+        self._errors: dict[tuple[tuple[str, ...], str, str], tuple[float, ForecastError | None, float]] = {}
         self._kept: LearnedErrors | None = None
         self._asking: dict[tuple[tuple[str, ...], Location], asyncio.Future[None]] = {}
+        self._crowds: dict[str, Crowd] = {}
         self._gate = Gate()
         self._warming = asyncio.Lock()
         self._warm = False
@@ -189,19 +148,42 @@ class Outlook:
         bridged = stands_in or is_last_good(forecast)
         if bridged:
             metrics.stood_in()
+        error, promises_kept = await self._learn(tuple(ids), forecast, opened.source.refresh.total_seconds())
         return Answer(
             forecast,
-            await self._learn(tuple(ids), forecast, opened.source.refresh.total_seconds()),
+            error,
             min(opened.source.refresh, STOPGAP) if bridged else opened.source.refresh,
             chain.source_url(opened.hooks, location, forecast.source),
             stands_in,
+            promises_kept,
         )
 
-    async def decide(self, wait: Wait, answer: Answer, clock: Callable[[], datetime]) -> None:
-        """Decide behind the gate; the time is read when it is this task's turn."""
+    async def decide(
+        self, wait: Wait, answer: Answer, clock: Callable[[], datetime], place: Place | None = None
+    ) -> None:
+        """Decide behind the gate; the time is read when it is this task's turn.
+
+        :param place: the task's place among those who wait for slots of one pool; None where it is alone.
+        """
         await self._gate.turn(_due(wait))
-        wait.decide(answer.forecast, clock(), answer.error)
-        wait.origin["source_url"] = answer.source_url
+        now = clock()
+        room = None if place is None else place.room(answer.forecast, now)
+        wait.decide(answer.forecast, now, answer.error, room)
+        wait.origin |= {"source_url": answer.source_url, "promises_kept": answer.promises_kept}
+        if place is not None:
+            place.tell()
+
+    @contextmanager
+    def place_in_crowd(self, wait: Wait, asking: Asking | None) -> Iterator[Place | None]:
+        """Give a wait its place among those of its pool, as long as it lasts; None where it asks for none."""
+        if asking is None:
+            yield None
+            return
+        from airflow_carbon.triggers.crowd import Crowd, Place
+
+        crowd = self._crowds.setdefault(asking.pool, Crowd(asking.pool))
+        with Place(crowd, wait, asking) as place:
+            yield place
 
     async def _open(self, key: tuple[str, ...]) -> _Opened:
         """Give a chain of connections as last read; an unchanged one keeps its cache."""
@@ -236,18 +218,22 @@ class Outlook:
         known = self._opened.get(key)
         return known if known is not None and time.monotonic() - known.read_at < REREAD_SECONDS else None
 
-    async def _learn(self, ids: tuple[str, ...], issue: Forecast, refresh_seconds: float) -> ForecastError | None:
+    async def _learn(
+        self, ids: tuple[str, ...], issue: Forecast, refresh_seconds: float
+    ) -> tuple[ForecastError | None, float]:
         from airflow_carbon.core.forecast import issuer
+        from airflow_carbon.sources.kept_promises import KeptPromises
 
         key = ids, issuer(issue.source), issue.zone
-        learned_at, error = self._errors.get(key, (-math.inf, None))
+        learned_at, error, kept = self._errors.get(key, (-math.inf, None, 1.0))
         # Between two refreshes the cache gives the same issue, cut a little shorter: no news, and no proof of accuracy.
         if time.monotonic() - learned_at >= 0.9 * refresh_seconds:
             # First the time, then the work: of all that come meanwhile, one learns.
-            self._errors[key] = (time.monotonic(), error)
+            self._errors[key] = (time.monotonic(), error, kept)
             error = await asyncio.to_thread(self._learned().observe, issue, asked=ids)
-            self._errors[key] = (time.monotonic(), error)
-        return error
+            kept = (await asyncio.to_thread(KeptPromises(state_dir()).record, issue.zone, issue.source)).factor
+            self._errors[key] = (time.monotonic(), error, kept)
+        return error, kept
 
     def _learned(self) -> LearnedErrors:
         from airflow_carbon.sources.learned import LearnedErrors

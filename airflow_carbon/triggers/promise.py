@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_carbon.core.moment import in_words, parse_duration, parse_moment, parse_moment_after, stated
 from airflow_carbon.core.power import PowerProfile
 from airflow_carbon.core.request import WaitRequest
+from airflow_carbon.core.threshold import Threshold
 from airflow_carbon.exceptions import InvalidRequestError, NoFeasibleWindowError
 from airflow_carbon.hooks.settings import start_margin
 
@@ -28,7 +29,7 @@ MIN_SAVING_PERCENT = 10.0
 #: What a record says where nothing was decided: the same keys, so that whoever reads one finds them all.
 UNDECIDED = dict.fromkeys(
     ("zone", "source", "source_url", "kind", "signal", "accounting", "issued_at", "start", "end", "intensity_g_per_kwh",
-     "baseline_intensity_g_per_kwh", "promised_saving_percent"),
+     "baseline_intensity_g_per_kwh", "promised_saving_percent", "shrunk_saving_percent", "promises_kept"),
 ) | {"horizon_cut": False, "decisions": 0, "replans": 0, "notes": [], "earlier_sources": []}  # fmt: skip
 
 
@@ -56,11 +57,12 @@ class Promise:
         :raises InvalidRequestError: naming the field that is wrong.
         :raises NoFeasibleWindowError: if the run could not finish by the deadline even if it started at ``run_after``.
         """
-        before = cls.pinned(context)
-        ready_at = before.request.ready_at if before else now
-        run = context["dag_run"]
+        before, run = cls.pinned(context), context["dag_run"]
+        backfill, tick = run.run_type == "backfill", run.run_after.astimezone(UTC)
+        # However late a scheduler comes, its run was ready at the tick.
+        ready_at = before.request.ready_at if before else tick if asked.from_tick and not backfill else now
         # A backfill run keeps the old tick as its run_after: a deadline counted from there has long gone by.
-        base = ready_at if run.run_type == "backfill" else run.run_after.astimezone(UTC)
+        base = ready_at if backfill else tick
         (length, power), margin = asked.run(), start_margin()
         until, wait, after = stated(asked.deadline), stated(asked.max_delay), stated(asked.earliest_start)
         finish = None if until is None else parse_moment_after(until, base, "deadline")
@@ -72,8 +74,7 @@ class Promise:
                 "deadline, max_delay: give one of them; without it nothing says how long the task may wait"
             )
         if finish is not None:
-            begin = run.run_after.astimezone(UTC)
-            _refuse_impossible(finish, length, tail, begin if after is None else max(begin, earliest))
+            _refuse_impossible(finish, length, tail, tick if after is None else max(tick, earliest))
         limits = [] if finish is None else [finish - tail - length]
         limit = min(limits if delay is None else [*limits, ready_at + delay])
         if earliest > limit and delay is not None and earliest > ready_at + delay:
@@ -87,7 +88,7 @@ class Promise:
         if before is not None:
             latest = min(latest, before.request.latest_start)
         promise = cls(
-            before.decision_id if before else str(uuid.uuid4()),
+            before.decision_id if before else _identity(context, asked),
             WaitRequest.checked(
                 duration=length,
                 ready_at=ready_at,
@@ -96,6 +97,7 @@ class Promise:
                 min_saving_percent=_percentage(asked.min_saving_percent),
                 spread=_place(context) if asked.spread else None,
                 power=power,
+                threshold=asked.threshold,
             ),
             finish,
             limit if before is None else min(limit, before.limit),
@@ -120,6 +122,7 @@ class Promise:
                     min_saving_percent=kept["min_saving_percent"],
                     spread=kept["spread"],
                     power=PowerProfile.parse(kept["power"]) if kept.get("power") else None,
+                    threshold=Threshold.of(kept.get("threshold")),
                 ),
                 parse_moment(kept["deadline"], "deadline") if kept["deadline"] else None,
                 parse_moment(kept["limit"], "limit"),
@@ -158,6 +161,7 @@ class Promise:
             "min_saving_percent": request.min_saving_percent,
             "spread": request.spread,
             "power": str(request.power or ""),
+            "threshold": request.threshold.plain() if request.threshold else None,
             "deadline": self.deadline.isoformat() if self.deadline else None,
             "limit": self.limit.isoformat(),
             "margin_seconds": self.margin.total_seconds(),
@@ -186,6 +190,14 @@ def _percentage(value: float | str | None) -> float:
         return float(given)
     except (TypeError, ValueError):
         raise InvalidRequestError(f"min_saving_percent: {value!r} must be a number between 0 and 100 [%]") from None
+
+
+def _identity(context: Context, asked: Asked) -> str:
+    """Give a new wait its identity; a run of a schedule has one wait alone, whoever asks."""
+    if not asked.from_tick:
+        return str(uuid.uuid4())
+    ti = context["ti"]
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"schedule|{ti.dag_id}|{ti.run_id}"))
 
 
 def _place(context: Context) -> float:

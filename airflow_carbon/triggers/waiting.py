@@ -71,7 +71,8 @@ class Waiting:
         how, ids = run_mode(self._context, asked.carbon_mode), chain.conn_ids(stated(asked.carbon_conn_id))
         asked.outage()
         location = asked.place()
-        waits = how is Mode.ENFORCE and (run.run_type != "backfill" or asked.wait_in_backfill)
+        exempt = _exempt(run, asked)
+        waits = how is Mode.ENFORCE and not exempt
         if waits and Promise.pinned(self._context) is None:
             # Before anything is pinned: a retry of a task that was refused is refused again.
             chain.check(ids)
@@ -81,10 +82,13 @@ class Waiting:
         if how is Mode.SHADOW:
             return self._shadow(promise, ids, location, now)
         if not waits:
-            return self._record(promise, {"reason": "ran at once: a backfill run, and wait_in_backfill is not set"})
+            return self._record(promise, {"reason": f"ran at once: {exempt}"})
         if not asked.deferrable:
             return self._rescheduled(promise, ids, location, now)
         left = promise.request.latest_start - now
+        if left < min_defer() and asked.threshold is not None:
+            # Whether the limit is met decides what follows, so it is looked at, however little time is left.
+            return self._rescheduled(promise, ids, location, now)
         if left < min_defer():
             # Too short for a trigger, and yet no start before the earliest.
             time.sleep(max(0.0, (promise.request.earliest_start - now).total_seconds()))
@@ -94,10 +98,18 @@ class Waiting:
             )
         # Not above: who resumes after the wait has no use for a trigger, and Airflow's own base of it costs.
         from airflow_carbon.triggers.carbon_window import CarbonWindowTrigger
+        from airflow_carbon.triggers.pool import pool_of
 
         self._log.info("Waiting for clean power at %s, to start by %s", location, promise.request.latest_start)
         return Deferral(
-            CarbonWindowTrigger.of(promise, asked, ids, not_before=now + min_defer(), task_key=self._key()),
+            CarbonWindowTrigger.of(
+                promise,
+                asked,
+                ids,
+                not_before=now + min_defer(),
+                task_key=self._key(),
+                pool=pool_of(self._context, asked),
+            ),
             # A little after the trigger's own last moment, or both would race; never more than the margin allows.
             left + min(GRACE, promise.margin / 4),
             {"location": str(location), **promise.record(now), "reason": f"to start by {promise.request.latest_start}"},
@@ -192,6 +204,7 @@ class Waiting:
 
     def _look(self, wait: Wait, ids: Sequence[str], location: Location, now: datetime) -> timedelta:
         """Ask the source and decide once; return how long the decision may stand unquestioned."""
+        from airflow_carbon.sources.kept_promises import KeptPromises
         from airflow_carbon.sources.learned import LearnedErrors
 
         request = wait.request
@@ -214,9 +227,19 @@ class Waiting:
             return timedelta(seconds=RETRY_SECONDS)
         self.forecast = forecast
         wait.origin["source_url"] = chain.source_url(hooks, location, forecast.source)
+        wait.origin["promises_kept"] = KeptPromises(state_dir()).record(forecast.zone, forecast.source).factor
         return source.refresh
 
     def _record(self, promise: Promise, decided: dict[str, Any], how: Mode = Mode.ENFORCE) -> dict[str, Any]:
         self._log.info("%s", decided["reason"])
         started = promise.record(datetime.now(UTC))
         return {"location": str(self._asked.location), "mode": str(how), **started, **decided}
+
+
+def _exempt(run: Any, asked: Asked) -> str:
+    """Say why a run of this sort does not wait; nothing where it does."""
+    if run.run_type == "backfill":
+        return "" if asked.wait_in_backfill else "a backfill run, and wait_in_backfill is not set"
+    if asked.from_tick and run.run_type != "scheduled" and (run.conf or {}).get("carbon") is None:
+        return "not a run of the schedule's own, and its conf does not say {'carbon': 'enforce'}"
+    return ""

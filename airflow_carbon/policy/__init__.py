@@ -1,0 +1,1 @@
+"""A deployment's rules: which tasks wait for clean power though their DAGs say nothing of it."""

@@ -1,0 +1,1 @@
+"""Schedules whose runs wait for clean power."""
