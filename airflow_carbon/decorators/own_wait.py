@@ -193,8 +193,15 @@ class OwnWait:
         except Exception:
             self._task.log.warning("it is not noted that the wait is over; a retry will wait again", exc_info=True)
         self._tell(record)
-        seen = {} if self._taken is None else {"forecast": self._taken.forecast, "replans": self._taken.replans}
-        keep_decision(record, self._context, sort="wait", timed_out=timed_out, **seen)
+        waiting = self._taken
+        keep_decision(
+            record,
+            self._context,
+            sort="wait",
+            timed_out=timed_out,
+            forecast=waiting.forecast if waiting else None,
+            replans=waiting.replans if waiting else None,
+        )
 
     def _tell(self, record: dict[str, Any]) -> None:
         """Push the decision, which Airflow wipes whenever a try begins; the work does not depend on it."""
