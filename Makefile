@@ -34,7 +34,7 @@ test: install ## all tests, the end-to-end ones on a real Airflow too
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 test-fast: install ## the tests that need no Airflow
-	$(BIN)/python -m pytest -n $(WORKERS) -m 'not airflow and not e2e'
+	$(BIN)/python -m pytest -n $(WORKERS) -m 'not airflow and not e2e and not browser'
 
 test-e2e: install ## the end-to-end tests alone
 	$(BIN)/python -m pytest -m e2e tests/e2e

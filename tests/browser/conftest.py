@@ -24,9 +24,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+# For a module at most: as long as it is open its event loop runs, and no other test of this process could run one.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Start a browser for all tests."""
+    """Start a browser for the tests of a module."""
     with launched() as started:
         yield started
 

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import plotly
 
 import airflow_carbon.plugin
+from airflow_carbon.plugin.guard import page_policy
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,11 +24,7 @@ if TYPE_CHECKING:
 STATIC = Path(airflow_carbon.plugin.__file__).parent / "static"
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 MOUNT = "/carbon"
-#: The strictest that they work under; the app's own may be as strict, or less.
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-once'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'self'; form-action 'none'; frame-ancestors 'self'"
-)
+POLICY = page_policy("once")
 TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html; charset=utf-8"}
 PAGES = {"": ("index.html", "./"), "dag": ("dag.html", "../"), "task": ("task.html", "../../../../")}
 
