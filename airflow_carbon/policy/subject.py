@@ -62,6 +62,10 @@ def left_alone(task: Any, *, named: bool = False) -> str:
         return "its DAG has a carbon-aware schedule, which decides once for the whole run"
     if task.operator_class.__module__.partition(".")[0] == "airflow_carbon":
         return "it is one of this provider's own"
+    # What it governs would wait twice: once behind the sensor, and once more before its work.
+    before = (task.dag.task_dict.get(name) for name in task.upstream_task_ids)
+    if any(one.operator_class.__module__.startswith("airflow_carbon.sensors.") for one in before if one is not None):
+        return "a sensor of this provider, directly before it, decides when it starts"
     if task.is_setup or task.is_teardown:
         return "it is a setup or teardown task, which goes with the work of others"
     if _inherits(task, "EmptyOperator"):

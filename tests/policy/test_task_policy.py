@@ -114,6 +114,14 @@ def test_it_covers_work_of_every_form_and_nothing_else(policy: Policy) -> None:
     assert dag.get_task("own").operator_class is own
 
 
+def test_work_behind_a_sensor_of_this_provider_does_not_wait_a_second_time(policy: Policy) -> None:
+    policy(RULES)
+    with dag_of("batch") as dag:
+        waits = CarbonAwareSensor(task_id="waits", location="zone:DE", duration="1h", max_delay="1h")
+        waits >> BashOperator(task_id="work", bash_command="true") >> BashOperator(task_id="after", bash_command="true")
+    assert apply(dag) == {"waits": False, "work": False, "after": True}
+
+
 def test_a_sensor_is_covered_where_a_rule_names_its_operator_outright(policy: Policy) -> None:
     policy(RULES)
     with dag_of() as dag:
