@@ -52,6 +52,12 @@ def once_it_may_be(api: AirflowApi, dag_id: str, run_id: str) -> str:
     return poll(said, what=f"{dag_id} to be released", timeout=60)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def connection(api: AirflowApi) -> None:
+    """Connect the typical profiles by a name of these tests' own."""
+    api.request("POST", "connections", body={"connection_id": "releases", "conn_type": "carbon_typical"})
+
+
 @pytest.mark.parametrize(
     ("dag_id", "state"),
     [

@@ -110,5 +110,5 @@ function showDecisions({ decisions, total, limit, offset: at }) {
         ),
         pager({ total, offset: at, limit }, (to) => { offset = to; refresh(); }, "decisions"),
       ]
-    : notice("No decision yet", "Give a task carbon_* arguments, or put a CarbonAwareSensor before it; its decisions appear here after the next run."));
+    : notice("No decision yet", "Put a CarbonAwareSensor before a task that may run later; its decisions appear here after the next run."));
 }

@@ -95,7 +95,7 @@ function showWaiting() {
         waitingTable(rows, again),
         pager({ total, offset, limit: STRETCH }, turn, "waiting"),
       ]
-    : notice("Nothing waits", "A task waits here when it has carbon_* arguments or follows a CarbonAwareSensor, and a cleaner hour lies before its latest start."));
+    : notice("Nothing waits", "A CarbonAwareSensor waits here while a cleaner hour lies before its latest start."));
 }
 
 async function turn(offset) {

@@ -8,7 +8,8 @@ from airflow.sdk import DAG
 
 from airflow_carbon import CarbonAwareSensor, PlannedWindowSensor
 
-ASKED = {"task_id": "wait", "location": "zone:GB", "duration": "30m"}
+#: A connection of its own: the default one is given a meaning by other tests, and is read again only after a while.
+ASKED = {"task_id": "wait", "location": "zone:GB", "duration": "30m", "carbon_conn_id": "releases"}
 SOON = timedelta(seconds=5)
 #: Far ahead, so that the typical day always has cleaner hours to wait for.
 HOURS = "{{ dag_run.run_after + macros.timedelta(hours=6) }}"
