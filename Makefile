@@ -4,14 +4,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DISTRIBUTED := $(VENV)/.distributed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 WORKERS ?= 2
+MINUTES ?= 60
+SEED ?= 8
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo airflow test test-fast test-e2e lint format bench if-run lock wheel env clean
+.PHONY: help install demo airflow test test-fast test-e2e test-distributed chaos lint format bench if-run lock wheel env clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 install: $(STAMP) ## make .venv with the pinned dependencies and this package, editable
 
@@ -34,10 +37,25 @@ test: install ## all tests, the end-to-end ones on a real Airflow too
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 test-fast: install ## the tests that need no Airflow
-	$(BIN)/python -m pytest -n $(WORKERS) -m 'not airflow and not e2e and not browser'
+	$(BIN)/python -m pytest -n $(WORKERS) -m 'not airflow and not e2e and not browser and not distributed'
 
 test-e2e: install ## the end-to-end tests alone
 	$(BIN)/python -m pytest -m e2e tests/e2e
+
+test-distributed: $(DISTRIBUTED) ## the tests on the distributed engine: PostgreSQL, Redis, Celery; installs servers that are absent
+	tools/postgres.sh install
+	tools/redis.sh install
+	$(BIN)/python -m pytest -m distributed tests/distributed
+
+chaos: $(DISTRIBUTED) ## break the distributed engine on purpose for MINUTES (60), and print what came of it; SEED (8) draws it
+	tools/postgres.sh install
+	tools/redis.sh install
+	PYTHONPATH=tests $(BIN)/python -m distributed.chaos --minutes $(MINUTES) --seed $(SEED)
+
+# Apart from `install`: Celery and what it brings are loaded by every airflow command, and the other tests need none of it.
+$(DISTRIBUTED): $(STAMP)
+	$(PIP) install --quiet --no-build-isolation -c constraints.txt -e '.[dev,distributed]'
+	@touch $@
 
 lint: install ## ruff, mypy --strict, and the floors of the house
 	$(BIN)/ruff check
@@ -57,7 +75,7 @@ if-run: install ## install Impact Framework into .if, to compare manifests with 
 
 lock: install ## pin anew what pyproject.toml asks for; remove constraints.txt first to take all the newest
 	$(PIP) install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-annotate --no-header \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra distributed --no-annotate --no-header \
 	  --no-emit-index-url --no-emit-find-links --output-file constraints.txt pyproject.toml
 
 wheel: install ## build the wheel into dist/

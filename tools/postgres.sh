@@ -10,6 +10,7 @@
 #
 # CARBON_POSTGRES_DIR   its folder; by default one below the folder for temporary files
 # CARBON_POSTGRES_PORT  its port (default 54329)
+# CARBON_POSTGRES_CONNECTIONS  how many it takes at a time (default 50)
 #
 # PostgreSQL refuses to run as root: then it runs as the user postgres, which Debian's package makes.
 # Exit status 3: no server can be started here, and stderr says why.
@@ -17,6 +18,7 @@ set -euo pipefail
 
 base=${CARBON_POSTGRES_DIR:-${TMPDIR:-/tmp}/airflow-carbon-postgres}
 port=${CARBON_POSTGRES_PORT:-54329}
+connections=${CARBON_POSTGRES_CONNECTIONS:-50}
 data=$base/data
 secret=$base/password
 
@@ -75,7 +77,7 @@ start() {
   running && return 0
   # No socket file: two servers would need two folders for them.
   as_owner "$bin/pg_ctl" -D "$data" -l "$base/log" -w -t 60 \
-    -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=50" start >/dev/null || {
+    -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=$connections" start >/dev/null || {
     tail -n 5 "$base/log" >&2
     unable "the server did not start on port $port"
   }
@@ -94,5 +96,5 @@ case ${1:-} in
   status) check && running ;;
   url) echo "postgresql://carbon:$(cat "$secret")@127.0.0.1:$port/postgres" ;;
   remove) stop immediate && rm -rf "$base" ;;
-  *) sed -n '2,16s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+  *) sed -n '2,17s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
 esac
