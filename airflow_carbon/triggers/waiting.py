@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 STANDING = "carbon_plan"
 #: The scheduler ends a deferral this long after its latest start at the most, if no triggerer ever takes it up.
 GRACE = timedelta(seconds=10)
+#: A task in shadow waits this long for the answer of its source [s]: what only watches does not hold anybody up.
+SHADOW_PATIENCE = 5.0
 
 
 class Deferral(NamedTuple):
@@ -195,15 +197,20 @@ class Waiting:
 
         wait = Wait(promise.request)
         try:
-            self._look(wait, ids, location, now)
+            self._look(wait, ids, location, now, timeout=SHADOW_PATIENCE)
         except Exception as error:
             self._log.warning("no decision", exc_info=True)
             wait.run(f"no decision: {error}")
         record = wait.record()
         return self._record(promise, {**record, "reason": f"shadow, not delayed: {record['reason']}"}, Mode.SHADOW)
 
-    def _look(self, wait: Wait, ids: Sequence[str], location: Location, now: datetime) -> timedelta:
-        """Ask the source and decide once; return how long the decision may stand unquestioned."""
+    def _look(
+        self, wait: Wait, ids: Sequence[str], location: Location, now: datetime, timeout: float = ANSWER_TIMEOUT
+    ) -> timedelta:
+        """Ask the source and decide once; return how long the decision may stand unquestioned.
+
+        :param timeout: for an answer [s].
+        """
         from airflow_carbon.sources.kept_promises import KeptPromises
         from airflow_carbon.sources.learned import LearnedErrors
 
@@ -215,7 +222,7 @@ class Waiting:
             hooks = chain.hooks_of(ids)
             source = chain.source_of(hooks)
             question = source.forecast(location, now=now, until=request.latest_start + request.duration)
-            forecast = asked_in_time(question, min(ANSWER_TIMEOUT, left))
+            forecast = asked_in_time(question, min(timeout, left))
             fails = OnOutage(self._asked.on_outage) is OnOutage.FAIL and wait.standing is None
             if fails and chain.stands_in(hooks, forecast):
                 raise SourceUnavailableError(f"only a typical profile is left: {forecast.source}")
