@@ -12,7 +12,8 @@ from importlib import import_module
 from typing import NoReturn
 
 from airflow_carbon import __version__
-from airflow_carbon.cli.commands import COMMANDS, Command, Group
+from airflow_carbon.cli.commands import COMMANDS
+from airflow_carbon.cli.commands.declared import Command, Group
 from airflow_carbon.exceptions import CarbonError
 
 #: Exit statuses beside a command's own: what was asked cannot be done; as shells have them, a closed pipe and Ctrl-C.
