@@ -18,7 +18,7 @@ from airflow_carbon.exceptions import InvalidRequestError
 #: More phases than this are a recording, not a profile; the search grows with their square.
 MOST_PHASES = 100
 
-_PHASE = re.compile(r"\s*(?P<duration>[^@\s][^@]*?)\s*@\s*(?P<watts>[0-9.eE+-]+)\s*(?P<unit>k?)W?\s*")
+_PHASE = re.compile(r"(?P<duration>[^@]+)@\s*(?P<watts>[0-9.eE+-]+)\s*(?P<unit>k?)W?")
 _EXAMPLE = "'10m@50W, 2h@300W, 15m@80W', or [['10m', 50], ['2h', 300], ['15m', 80]]"
 
 
@@ -144,7 +144,7 @@ def run_of(duration: timedelta | None, power: PowerProfile | None) -> tuple[time
 
 
 def _of_text(text: str, number: int, field: str) -> tuple[timedelta, float]:
-    match = _PHASE.fullmatch(text)
+    match = _PHASE.fullmatch(text.strip())
     if match is None:
         raise InvalidRequestError(f"{field}: phase {number}: {text.strip()!r} is none; write for example {_EXAMPLE}")
     watts = _number(match["watts"], number, field) * (1000.0 if match["unit"] else 1.0)

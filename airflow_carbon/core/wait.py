@@ -259,7 +259,7 @@ class Wait:
                 start, end, intensity = state["standing"]
                 known = math.nan if intensity is None else float(intensity)
                 standing = Window(parse_moment(start, "start"), parse_moment(end, "end"), known)
-        except (KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             self.note("the kept plan could not be read; planned anew")
             return self
         self.notes, self.reason, self.origin, self.baseline_intensity_g_per_kwh = notes, reason, origin, baseline

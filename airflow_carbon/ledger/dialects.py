@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from airflow_carbon.exceptions import LedgerError
 from airflow_carbon.ledger.tables import REMEMBERS
+from airflow_carbon.web.private_folder import private_folder
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Table
@@ -102,7 +103,7 @@ def _sqlite(url: URL, patience_seconds: float) -> Engine:
     if not url.database or url.database == ":memory:":
         raise LedgerError("the ledger must be a file: sqlite:////folder/ledger.db")
     try:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        private_folder(Path(url.database).parent)
     except OSError as error:
         raise LedgerError(f"the ledger's folder cannot be made: {error}") from None
     engine = create_engine(url.set(drivername="sqlite"), poolclass=NullPool, connect_args={"timeout": patience_seconds})

@@ -128,7 +128,7 @@ class Promise:
                 parse_moment(kept["limit"], "limit"),
                 timedelta(seconds=kept["margin_seconds"]),
             )
-        except (KeyError, TypeError, ValueError, OverflowError):
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
             # Damaged, as good as none; what the fields refuse is a ValueError too.
             return None
 

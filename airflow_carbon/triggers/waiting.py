@@ -123,16 +123,19 @@ class Waiting:
         :raises InvalidRequestError: if the first look showed that what was asked cannot be meant.
         :raises SourceUnavailableError: if no source answered and ``on_outage`` is ``fail``.
         """
-        event = event or {}
+        # From a triggerer that may be of another version: what cannot be read must not fail the work.
+        event = event if isinstance(event, Mapping) else {}
         if "refused" in event:
-            raise InvalidRequestError(event["refused"])
+            raise InvalidRequestError(str(event["refused"]))
         if "failed" in event:
-            raise SourceUnavailableError(event["failed"])
+            raise SourceUnavailableError(str(event["failed"]))
         if "released" in event:
-            return self._released(self._pinned(), event["released"], event.get("plan") or {})
-        if "record" not in event:
-            return self.resume(f"ran because the wait broke ({event.get('broken', 'no event came')})")
-        return self._record(self._pinned(), event["record"])
+            plan = event.get("plan")
+            return self._released(self._pinned(), event["released"], plan if isinstance(plan, Mapping) else {})
+        record = event.get("record")
+        if not isinstance(record, Mapping) or not isinstance(record.get("reason"), str):
+            return self.resume(f"ran because the wait broke ({event.get('broken', 'no decision came')})")
+        return self._record(self._pinned(), dict(record))
 
     def resume(self, reason: str) -> dict[str, Any]:
         """Go on without a decision, and say why."""
