@@ -16,7 +16,7 @@ from airflow_carbon.web.private_folder import private_folder
 #: A file that nobody has written for so long [s] belongs to no wait any more.
 KEPT_SECONDS = 30 * 86_400.0
 #: What a decision id may look like; it names a file.
-_ID = re.compile(r"[0-9a-f\-]{1,64}")
+_ID = r"[0-9a-f\-]{1,64}"
 
 
 class KeptWait:
@@ -29,7 +29,7 @@ class KeptWait:
     """
 
     def __init__(self, folder: Path, decision_id: str) -> None:
-        self._file = folder / f"wait-{decision_id}.json" if _ID.fullmatch(decision_id) else None
+        self._file = folder / f"wait-{decision_id}.json" if re.fullmatch(_ID, decision_id) else None
         self._written: dict[str, Any] | None = None
 
     def read(self) -> dict[str, Any] | None:

@@ -1,9 +1,9 @@
-"""What a worker does for a task that may wait: check, pin, let go, and take the decision up again."""
+"""What a worker does for a task that may wait: check, pin, and let go, or decide itself."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,12 +11,13 @@ from airflow.sdk.exceptions import AirflowRescheduleException
 
 from airflow_carbon.core.moment import stated
 from airflow_carbon.core.request import OnOutage
-from airflow_carbon.exceptions import CarbonError, InvalidRequestError, SourceUnavailableError
+from airflow_carbon.exceptions import CarbonError, SourceUnavailableError
 from airflow_carbon.hooks import chain
 from airflow_carbon.hooks.asking import ANSWER_TIMEOUT, REFUSED_AT_FIRST, RETRY_SECONDS, asked_in_time
 from airflow_carbon.hooks.settings import Mode, min_defer, state_dir
-from airflow_carbon.triggers.promise import UNDECIDED, Promise
-from airflow_carbon.triggers.release import RELEASE, Release
+from airflow_carbon.triggers.promise import Promise
+from airflow_carbon.triggers.release import RELEASE
+from airflow_carbon.triggers.resuming import Resuming
 from airflow_carbon.triggers.run_mode import run_mode
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Deferral(NamedTuple):
 
 
 class Waiting:
-    """Take one task instance through its wait, as far as a worker does it.
+    """Take one task instance into its wait; what comes after it is for :mod:`~airflow_carbon.triggers.resuming`.
 
     :param asked: the task's fields, rendered.
     :param pause: shortest time between two looks of a rescheduled task.
@@ -57,6 +58,7 @@ class Waiting:
         self._context = context
         self._pause = pause
         self._log = log
+        self._end = Resuming(asked, context, log=log)
         #: What the source said, where it was this process that asked; for the ledger.
         self.forecast: Forecast | None = None
         #: The plans that were given up, where it is this process that knows.
@@ -80,11 +82,11 @@ class Waiting:
             chain.check(ids)
         promise = Promise.pin(self._context, asked, now=now)
         if how is Mode.OFF:
-            return self._record(promise, {"reason": "ran at once: the carbon mode is off"}, how)
+            return self._end.record({"reason": "ran at once: the carbon mode is off"}, how, promise=promise)
         if how is Mode.SHADOW:
             return self._shadow(promise, ids, location, now)
         if not waits:
-            return self._record(promise, {"reason": f"ran at once: {exempt}"})
+            return self._end.record({"reason": f"ran at once: {exempt}"}, promise=promise)
         if not asked.deferrable:
             return self._rescheduled(promise, ids, location, now)
         left = promise.request.latest_start - now
@@ -95,8 +97,8 @@ class Waiting:
             # Too short for a trigger, and yet no start before the earliest.
             time.sleep(max(0.0, (promise.request.earliest_start - now).total_seconds()))
             seconds = max(0.0, left.total_seconds())
-            return self._record(
-                promise, {"reason": f"ran at once: {seconds:.0f} s are left before the latest start"}, how
+            return self._end.record(
+                {"reason": f"ran at once: {seconds:.0f} s are left before the latest start"}, how, promise=promise
             )
         # Not above: who resumes after the wait has no use for a trigger, and Airflow's own base of it costs.
         from airflow_carbon.triggers.carbon_window import CarbonWindowTrigger
@@ -117,44 +119,9 @@ class Waiting:
             {"location": str(location), **promise.record(now), "reason": f"to start by {promise.request.latest_start}"},
         )
 
-    def complete(self, event: dict[str, Any] | None) -> dict[str, Any]:
-        """Take up what the trigger sent.
-
-        :raises InvalidRequestError: if the first look showed that what was asked cannot be meant.
-        :raises SourceUnavailableError: if no source answered and ``on_outage`` is ``fail``.
-        """
-        # From a triggerer that may be of another version: what cannot be read must not fail the work.
-        event = event if isinstance(event, Mapping) else {}
-        if "refused" in event:
-            raise InvalidRequestError(str(event["refused"]))
-        if "failed" in event:
-            raise SourceUnavailableError(str(event["failed"]))
-        if "released" in event:
-            plan = event.get("plan")
-            return self._released(self._pinned(), event["released"], plan if isinstance(plan, Mapping) else {})
-        record = event.get("record")
-        if not isinstance(record, Mapping) or not isinstance(record.get("reason"), str):
-            return self.resume(f"ran because the wait broke ({event.get('broken', 'no decision came')})")
-        return self._record(self._pinned(), dict(record))
-
-    def resume(self, reason: str) -> dict[str, Any]:
-        """Go on without a decision, and say why."""
-        return self._record(self._pinned(), {"reason": reason})
-
     def _key(self) -> tuple[str, str, str, int]:
         ti = self._context["ti"]
         return ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index
-
-    def _released(self, promise: Promise, released: Any, plan: Mapping[str, Any]) -> dict[str, Any]:
-        """Go on because someone said so, and keep who and why beside what had been planned."""
-        told = Release.of(released)
-        # No field but those of a record: the plan came through a database that others write to as well.
-        known = {name: plan[name] for name in UNDECIDED if plan.get(name) is not None}
-        return self._record(promise, {**known, "reason": told.reason_in_words, "released": told.document()})
-
-    def _pinned(self) -> Promise:
-        # Without the state store's entry there is only the DAG file to ask.
-        return Promise.pinned(self._context) or Promise.pin(self._context, self._asked, now=datetime.now(UTC))
 
     def _rescheduled(self, promise: Promise, ids: Sequence[str], location: Location, now: datetime) -> dict[str, Any]:
         """Take the trigger's steps here, one look at a time."""
@@ -167,7 +134,7 @@ class Waiting:
         if (released := store.get(RELEASE)) is not None:
             store.delete(RELEASE)
             store.delete(STANDING)
-            return self._released(promise, released, wait.record())
+            return self._end.release(released, wait.record())
         from airflow_carbon.hooks.wait_record import TaskKey
         from airflow_carbon.triggers.story import Story
 
@@ -178,7 +145,7 @@ class Waiting:
         news, self.replans = story.after(wait, self.forecast, now), story.moves
         if wait.action is Action.RUN:
             store.delete(STANDING)
-            return self._record(promise, wait.record())
+            return self._end.record(wait.record(), promise=promise)
         self._log.info("%s", wait.reason)
         look = wait.next_look(now, max(patience, self._pause, min_defer()))
         if look - now < min_defer():
@@ -186,7 +153,7 @@ class Waiting:
             time.sleep(max(0.0, (look - datetime.now(UTC)).total_seconds()))
             wait.due(look)
             store.delete(STANDING)
-            return self._record(promise, wait.record())
+            return self._end.record(wait.record(), promise=promise)
         store.set(STANDING, wait.state() | story.state())
         if news is not None and (kept is None or wait.standing is None or wait.replans != kept.get("replans")):
             from airflow_carbon.hooks.decisions import keep_wait
@@ -205,7 +172,9 @@ class Waiting:
             self._log.warning("no decision", exc_info=True)
             wait.run(f"no decision: {error}")
         record = wait.record()
-        return self._record(promise, {**record, "reason": f"shadow, not delayed: {record['reason']}"}, Mode.SHADOW)
+        return self._end.record(
+            {**record, "reason": f"shadow, not delayed: {record['reason']}"}, Mode.SHADOW, promise=promise
+        )
 
     def _look(
         self, wait: Wait, ids: Sequence[str], location: Location, now: datetime, timeout: float = ANSWER_TIMEOUT
@@ -239,11 +208,6 @@ class Waiting:
         wait.origin["source_url"] = chain.source_url(hooks, location, forecast.source)
         wait.origin["promises_kept"] = KeptPromises(state_dir()).record(forecast.zone, forecast.source).factor
         return source.refresh
-
-    def _record(self, promise: Promise, decided: dict[str, Any], how: Mode = Mode.ENFORCE) -> dict[str, Any]:
-        self._log.info("%s", decided["reason"])
-        started = promise.record(datetime.now(UTC))
-        return {"location": str(self._asked.location), "mode": str(how), **started, **decided}
 
 
 def _exempt(run: Any, asked: Asked) -> str:
