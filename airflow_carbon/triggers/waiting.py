@@ -198,7 +198,8 @@ class Waiting:
             fails = OnOutage(self._asked.on_outage) is OnOutage.FAIL and wait.standing is None
             if fails and chain.stands_in(hooks, forecast):
                 raise SourceUnavailableError(f"only a typical profile is left: {forecast.source}")
-            wait.decide(forecast, now, LearnedErrors(state_dir()).observe(forecast, asked=ids))
+            kept = KeptPromises(state_dir()).record(forecast.zone, forecast.source).factor
+            wait.decide(forecast, now, LearnedErrors(state_dir()).observe(forecast, asked=ids), promises_kept=kept)
         except CarbonError as error:
             if isinstance(error, REFUSED_AT_FIRST) and wait.is_new:
                 raise
@@ -206,7 +207,6 @@ class Waiting:
             return timedelta(seconds=RETRY_SECONDS)
         self.forecast = forecast
         wait.origin["source_url"] = chain.source_url(hooks, location, forecast.source)
-        wait.origin["promises_kept"] = KeptPromises(state_dir()).record(forecast.zone, forecast.source).factor
         return source.refresh
 
 
