@@ -11,7 +11,7 @@ MINUTES ?= 60
 SEED ?= 8
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo airflow test test-fast test-e2e test-distributed chaos lint format bench if-run lock wheel env clean
+.PHONY: help install demo airflow test test-fast test-e2e test-distributed chaos lint audit format bench if-run lock wheel env clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -63,6 +63,10 @@ lint: install ## ruff, mypy --strict, and the floors of the house
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports
 
+audit: install ## look for known vulnerabilities, and for licences that are not on the list
+	$(BIN)/python tools/licences.py
+	$(BIN)/python tools/audit.py
+
 format: install ## let ruff put the code in order
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -99,5 +103,5 @@ endef
 export FILL_SECRETS
 
 clean: ## remove the environment and everything that was built
-	rm -rf $(VENV) .if dist build .airflow .demo .artefacts .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .audit .if dist build .airflow .demo .artefacts .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

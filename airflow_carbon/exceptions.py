@@ -23,8 +23,17 @@ Each takes its message alone, so that all survive pickling between processes.
 from __future__ import annotations
 
 
+def printable(text: object) -> str:
+    """Put a space for every character that moves a cursor, breaks a line or turns the direction of what is shown."""
+    said = str(text)
+    return said if said.isprintable() else "".join(one if one.isprintable() else " " for one in said)
+
+
 class CarbonError(Exception):
-    """Base of every deliberate error of this package."""
+    """Base of every deliberate error of this package; its message is one line, whatever it quotes."""
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(message))
 
 
 class InvalidRequestError(CarbonError, ValueError):
@@ -64,7 +73,10 @@ class LedgerError(CarbonError):
 
 
 class LocalAirflowError(CarbonError):
-    """An Airflow that this package runs itself did not start, or refused what it was asked."""
+    """An Airflow that this package runs itself did not start, or refused what it was asked; may end with its log."""
+
+    def __init__(self, message: object = "") -> None:
+        Exception.__init__(self, message)
 
 
 class SourceError(CarbonError):

@@ -6,7 +6,6 @@ which holds how: fresh processes forked from one that has imported Airflow and n
 
 from __future__ import annotations
 
-import statistics
 import sys
 import tempfile
 from collections.abc import Callable
@@ -101,12 +100,7 @@ def main() -> None:
                     spent[name].append((begun["cpu"], ended["cpu"]))
     print("worker CPU of one task, its own work left out: the process that defers, and the one that resumes [ms]")
     print(f"  {'':32}{'first':>9}{'second':>9}{'both':>9}{'added':>9}{'least':>9}")
-    own = statistics.median(map(sum, spent[next(iter(KINDS))]))
-    for name, pairs in spent.items():
-        both = [sum(pair) for pair in pairs]
-        one, two = (statistics.median(column) for column in zip(*pairs, strict=True))
-        middle = statistics.median(both)
-        print(f"  {name:32}{one:9.1f}{two:9.1f}{middle:9.1f}{middle - own:9.1f}{min(both) - own:9.1f}")
+    imports.report_added(spent, width=32)
     print(f"  target: at most {TARGET_MS:.0f} added, for a duration that is given")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,7 +73,10 @@ def options() -> Iterator[Finding]:
         return
     yield Finding("options", Health.OK, f"[carbon] {said}")
     folder = settings.state_dir()
-    if os.access(_nearest_existing(folder), os.W_OK):
+    if folder.is_dir() and folder.stat().st_mode & stat.S_IWOTH:
+        remedy = f"chmod o-w {folder}, or set [carbon] state_dir to a folder of Airflow's own user"
+        yield Finding("state", Health.WARN, f"{folder} can be written by everybody on this host", remedy)
+    elif os.access(_nearest_existing(folder), os.W_OK):
         yield Finding("state", Health.OK, f"{folder} can be written")
     else:
         yield Finding("state", Health.WARN, f"{folder} cannot be written", "set [carbon] state_dir to another folder")

@@ -12,8 +12,9 @@ from importlib import import_module
 from typing import NoReturn
 
 from airflow_carbon import __version__
-from airflow_carbon.cli.commands import COMMANDS, Command, Group
-from airflow_carbon.exceptions import CarbonError
+from airflow_carbon.cli.commands import COMMANDS
+from airflow_carbon.cli.commands.declared import Command, Group
+from airflow_carbon.exceptions import CarbonError, printable
 
 #: Exit statuses beside a command's own: what was asked cannot be done; as shells have them, a closed pipe and Ctrl-C.
 REFUSED, PIPE_CLOSED, INTERRUPTED = 2, 141, 130
@@ -53,7 +54,7 @@ def run_command(command: Command, args: argparse.Namespace) -> int:
         status = int(getattr(import_module(module), name)(args))
         sys.stdout.flush()
     except CarbonError as error:
-        print(f"airflow-carbon: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"airflow-carbon: {printable(' '.join(str(error).split()))}", file=sys.stderr)
         return REFUSED
     except OverflowError:
         print("airflow-carbon: a moment lies outside the calendar; is a year or a duration mistyped?", file=sys.stderr)

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from airflow_carbon.cli.airflow_login import connected
-from airflow_carbon.exceptions import InvalidRequestError
+from airflow_carbon.exceptions import InvalidRequestError, printable
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -33,5 +33,5 @@ def run(args: Namespace) -> int:
             "reason": args.reason,
         },
     )
-    print(json.dumps(told) if args.json else told.get("said") or "released")
+    print(json.dumps(told) if args.json else printable(told.get("said") or "released"))
     return 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from airflow_carbon.exceptions import printable
+
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Set rows under a header, every column as wide as its widest cell; the first line is the header.
@@ -12,7 +14,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     :param rows: cells, as many in each row as the header has.
     """
     right = [name.startswith(">") for name in header]
-    lines = [[name.removeprefix(">") for name in header], *(list(row) for row in rows)]
+    lines = [[name.removeprefix(">") for name in header], *([printable(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [
         "  ".join(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from typing import Any
 
 import yaml
@@ -97,7 +98,7 @@ def _mapping(loader: Any, node: Any) -> Any:
     yield answer
     own = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE]
     if len(set(own)) < len(own):
-        twice = next(word for word in own if own.count(word) > 1)
+        twice = next(word for word, count in Counter(own).items() if count > 1)
         again = [key for key, _ in node.value if key.value == twice][1]
         raise yaml.constructor.ConstructorError(None, None, f"the key {twice!r} is there twice", again.start_mark)
     loader.flatten_mapping(node)

@@ -31,12 +31,14 @@ class Forecast:
     :param kind: an issued forecast, an own one, measured values, a typical profile or an annual average.
     :param source: name of the source that gave it, for the record.
     :param issued_at: when the source made it; None where it does not say.
+    :param errors: how far its hours have usually strayed from what came, as a share of the mean, one for each class of
+        lead times that :mod:`~airflow_carbon.core.forecast_error` knows; empty where its maker does not tell.
     :raises InvalidForecastError: naming the row (counted from 0) that is wrong.
     """
 
     __slots__ = (
-        "accounting", "cumulative", "end_us", "intensity", "issued_at", "kind", "signal", "source", "start", "start_us",
-        "step", "step_us", "zone",
+        "accounting", "cumulative", "end_us", "errors", "intensity", "issued_at", "kind", "signal", "source", "start",
+        "start_us", "step", "step_us", "zone",
     )  # fmt: skip
 
     def __init__(
@@ -51,6 +53,7 @@ class Forecast:
         kind: Kind = Kind.FORECAST,
         source: str = "",
         issued_at: datetime | None = None,
+        errors: tuple[float, ...] = (),
     ) -> None:
         if start.tzinfo is None:
             raise InvalidForecastError(f"start: {start.isoformat()} has no timezone")
@@ -69,6 +72,7 @@ class Forecast:
         self.kind = kind
         self.source = source
         self.issued_at = issued_at
+        self.errors = errors
         #: Integral up to each edge [gCO2eq/kWh x steps], shape ``(n + 1,)``, ``cumulative[0] == 0``.
         self.cumulative: NDArray[np.float64] = np.empty(self.intensity.size + 1)
         self.cumulative[0] = 0.0
@@ -195,6 +199,7 @@ class Forecast:
             kind=self.kind,
             source=self.source,
             issued_at=self.issued_at,
+            errors=self.errors,
         )
 
     def replaced(
@@ -217,6 +222,7 @@ class Forecast:
             kind=self.kind if kind is None else kind,
             source=self.source if source is None else source,
             issued_at=self.issued_at if issued_at is None else issued_at,
+            errors=self.errors,
         )
 
     def comparable_with(self, other: Forecast) -> bool:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from airflow_carbon.core.value import value
 from airflow_carbon.exceptions import InvalidRequestError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*")
 _NUMBER = r"[+-]?\d+(?:\.\d+)?"
-_POINT = re.compile(rf"(?:point:)?({_NUMBER})\s*,\s*({_NUMBER})")
+#: Compiled where it is used: a region or a zone has no comma, and no process of theirs pays for it.
+_POINT = rf"(?:point:)?({_NUMBER})\s*,\s*({_NUMBER})"
 _FORMS = "'azure:swedencentral' (a cloud region), 'zone:DE' (a grid zone) or '51.5,-0.12' (latitude,longitude)"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Location:
     """Hold one of three: provider and region, a zone, or coordinates. Build it with :meth:`parse`.
 
@@ -41,7 +42,7 @@ class Location:
         if not isinstance(text, str) or not text.strip():
             raise InvalidRequestError(f"{field}: {text!r} names no location; write {_FORMS}")
         stripped = text.strip()
-        point = _POINT.fullmatch(stripped)
+        point = re.fullmatch(_POINT, stripped) if "," in stripped else None
         if point is not None:
             latitude, longitude = float(point[1]), float(point[2])
             if abs(latitude) > 90 or abs(longitude) > 180:

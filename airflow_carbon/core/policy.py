@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from airflow_carbon.core.forecast_error import MIN_HYSTERESIS_PERCENT, ForecastError
+from airflow_carbon.core.forecast_error import MIN_HYSTERESIS_PERCENT, ForecastError, own_hysteresis_percent
 from airflow_carbon.core.moment import aware
 from airflow_carbon.core.request import SPREAD_TOLERANCE, WaitRequest
 from airflow_carbon.core.units import Kind
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from airflow_carbon.core.crowd import Room
     from airflow_carbon.core.forecast import Forecast
 
-#: An own forecast is made anew with each measured hour: what that changes between two windows is mostly noise.
-#: Taken from 60 jobs each on two series, where 2 % moved a few plans and lost up to a point: an anecdote, no rate.
-OWN_HYSTERESIS_PERCENT = 8.0
+
+#: However poor a record, this share of a promise counts in a decision: a source that is never followed cannot mend it.
+LEAST_BELIEF = 0.25
 
 
 class Action(StrEnum):
@@ -71,6 +71,7 @@ def decide(
     standing: Window | None = None,
     error: ForecastError | None = None,
     room: Room | None = None,
+    promises_kept: float = 1.0,
 ) -> Decision:
     """Decide between running now and waiting, by what is known now.
 
@@ -84,6 +85,8 @@ def decide(
     :param error: what this source's past issues taught; None takes the newest issue at its word when
         there is no plan yet, and gives a plan up for little short of a collapse.
     :param room: what the task's pool leaves to it; only windows with a free slot are looked at then, unless none has.
+    :param promises_kept: share of the source's earlier promises that came true, from 0 to 1: what a wait promises is
+        shrunk by it before it is held against ``request.min_saving_percent``.
     :raises InvalidRequestError: if ``now`` has no timezone.
     """
     now = aware(now, "now")
@@ -94,7 +97,7 @@ def decide(
     error = ForecastError() if error is None else error.observed(forecast)
     believed = error.believed(forecast)
     first = max(now, request.earliest_start)
-    choice = _Choice(request, believed, now, first, _covered(believed, first, request), error, room)
+    choice = _Choice(request, believed, now, first, _covered(believed, first, request), error, room, promises_kept)
     if now >= request.latest_start:
         return choice.soonest(f"the latest start, {_utc(request.latest_start)}, is reached")
     if standing is None or not request.earliest_start <= standing.start <= request.latest_start:
@@ -115,6 +118,7 @@ class _Choice:
     at_first: Window | None
     error: ForecastError
     room: Room | None = None
+    promises_kept: float = 1.0
 
     def fresh(self, given_up: str = "", needed: float = 0.0) -> Decision:
         """Plan without regard to an earlier plan, or after giving one up for the reason given."""
@@ -124,7 +128,8 @@ class _Choice:
             return self.soonest(f"the {self.forecast.kind} covers {covered}, no whole run from {_utc(self.first)}")
         best = self.best()
         window, saving = self.placed(best), _saving_percent(best, self.at_first)
-        if saving < self.request.min_saving_percent and self.is_full(best):
+        too_little = self.shrunk(saving) < self.request.min_saving_percent
+        if too_little and self.is_full(best):
             return self.settled(
                 window,
                 f"{given_up}the pool is full {self.soonest_in_words}; of the starts that find room, "
@@ -132,7 +137,7 @@ class _Choice:
                 moved,
                 needed,
             )
-        if window.start <= self.first or saving < self.request.min_saving_percent:
+        if window.start <= self.first or too_little:
             return self.soonest(given_up + self.why_not_wait(best, saving), moved, needed)
         return self.settled(
             window,
@@ -155,7 +160,7 @@ class _Choice:
         gain, needed = _saving_percent(best, held), self.hysteresis_percent(held, best)
         # A plan for the earliest start is a plan not to wait: leaving it must be worth the wait too.
         asked = self.request.min_saving_percent if held.start <= self.first else 0.0
-        if gain > needed and gain >= asked:
+        if gain > needed and self.shrunk(gain) >= asked:
             return self.fresh(
                 f"the plan for {_utc(held.start)} is given up, as {_utc(best.start)} gains {gain:.0f} % on it, more "
                 f"than the source's own error of {needed:.0f} %: ",
@@ -164,7 +169,7 @@ class _Choice:
         promised, doubt = _saving_percent(held, self.at_first), self.hysteresis_percent(held, self.at_first)
         # As a wait goes on, now itself gets cleaner: that is the promise being kept. It collapses where the plan does.
         collapsed = -_saving_percent(held, standing) > needed
-        poor = promised < self.request.min_saving_percent - doubt
+        poor = self.shrunk(promised) < self.request.min_saving_percent - doubt
         if held.start > self.first and collapsed and poor and not self.is_full(held):
             return self.soonest(
                 f"the plan for {_utc(held.start)} is given up, as waiting on promises {promised:.0f} %: below the "
@@ -240,10 +245,14 @@ class _Choice:
     def hysteresis_percent(self, held: Window, other: Window) -> float:
         """Give the gain that a move needs [%]; only a forecast errs by issue, a profile says the same each time."""
         if self.forecast.kind is Kind.OWN:
-            return OWN_HYSTERESIS_PERCENT
+            return own_hysteresis_percent(self.forecast, self.now, held.start, other.start)
         if self.forecast.kind is not Kind.FORECAST:
             return MIN_HYSTERESIS_PERCENT
         return self.error.hysteresis_percent(self.now, held.start, other.start)
+
+    def shrunk(self, saving: float) -> float:
+        """Shrink a promised saving [%] by what the source's earlier ones became."""
+        return saving * max(self.promises_kept, LEAST_BELIEF) if saving > 0.0 else saving
 
     def why_not_wait(self, best: Window, saving: float) -> str:
         """Say why no later start is worth the wait."""
@@ -252,9 +261,10 @@ class _Choice:
         asked = self.request.min_saving_percent
         if best.start <= self.first:
             return f"no later start is cleaner{self.limit(best)}"
-        if saving >= asked:
+        if self.shrunk(saving) >= asked:
             return f"it is as clean as the best within {SPREAD_TOLERANCE:.0%}, and this task's place among such starts"
-        return f"waiting promises {saving:.1f} %, less than the {asked:g} % asked for{self.limit(best)}"
+        believed = "" if saving < asked else f", of which {self.shrunk(saving):.1f} % are to be believed"
+        return f"waiting promises {saving:.1f} %{believed}, less than the {asked:g} % asked for{self.limit(best)}"
 
     def limit(self, best: Window) -> str:
         """Say how far the search could look, where that was not far enough."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from itertools import accumulate, pairwise
 from typing import Any
@@ -13,16 +12,18 @@ from typing import Any
 from airflow_carbon.core.literal import literal
 from airflow_carbon.core.moment import MICROSECOND, in_words, parse_duration
 from airflow_carbon.core.units import WATT_HOURS_PER_KWH
+from airflow_carbon.core.value import value
 from airflow_carbon.exceptions import InvalidRequestError
 
 #: More phases than this are a recording, not a profile; the search grows with their square.
 MOST_PHASES = 100
 
-_PHASE = re.compile(r"\s*(?P<duration>[^@\s][^@]*?)\s*@\s*(?P<watts>[0-9.eE+-]+)\s*(?P<unit>k?)W?\s*")
+# Compiled where it is used: few tasks give a profile, and each of their processes would pay for it.
+_PHASE = r"(?P<duration>[^@]+)@\s*(?P<watts>[0-9.eE+-]+)\s*(?P<unit>k?)W?"
 _EXAMPLE = "'10m@50W, 2h@300W, 15m@80W', or [['10m', 50], ['2h', 300], ['15m', 80]]"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PowerProfile:
     """Hold the power of a run as a step function of the time since its start; plain values, no numpy.
 
@@ -144,7 +145,7 @@ def run_of(duration: timedelta | None, power: PowerProfile | None) -> tuple[time
 
 
 def _of_text(text: str, number: int, field: str) -> tuple[timedelta, float]:
-    match = _PHASE.fullmatch(text)
+    match = re.fullmatch(_PHASE, text.strip())
     if match is None:
         raise InvalidRequestError(f"{field}: phase {number}: {text.strip()!r} is none; write for example {_EXAMPLE}")
     watts = _number(match["watts"], number, field) * (1000.0 if match["unit"] else 1.0)

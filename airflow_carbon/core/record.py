@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from airflow_carbon.core.record_fields import (
 )
 from airflow_carbon.core.record_wait import WaitRecord
 from airflow_carbon.core.units import Accounting, Kind, Signal
+from airflow_carbon.core.value import value
 from airflow_carbon.exceptions import InvalidRequestError
 
 STATES = ("success", "failed")
@@ -32,7 +33,7 @@ SIGNALS = ("", *Signal)
 KINDS = ("", *Kind)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class EmissionRecord:
     """Hold what one try of one task emitted; a failed try emits too.
 
@@ -141,7 +142,7 @@ class EmissionRecord:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class DecisionRecord:
     """Hold what was recommended to a task, and what was done.
 
@@ -206,7 +207,7 @@ class DecisionRecord:
         return bool(self.action)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class ImpactRecord:
     """Hold what came of one decision; its reduction counts once, and a negative one stays negative.
 

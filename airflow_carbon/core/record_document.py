@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +18,7 @@ SORTS_OF_RECORD: dict[str, type[Record]] = {
     "wait": WaitRecord,
 }
 _WORDS = {kind: word for word, kind in SORTS_OF_RECORD.items()}
-_FIELDS = {kind: tuple(one.name for one in fields(kind)) for kind in _WORDS}
+_FIELDS = {kind: tuple(kind.__annotations__) for kind in _WORDS}
 _KEYS: dict[type[Record], tuple[str, ...]] = {
     EmissionRecord: ("dag_id", "run_id", "task_id", "map_index", "try_number"),
     DecisionRecord: ("decision_id",),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
 from typing import Any
@@ -19,6 +18,7 @@ from airflow_carbon.core.record_fields import (
     whole_numbers,
 )
 from airflow_carbon.core.units import Accounting, Kind, Signal
+from airflow_carbon.core.value import value
 from airflow_carbon.exceptions import InvalidRequestError
 
 WAITING, STARTED, RELEASED, TIMED_OUT, CANCELLED = "waiting", "started", "released", "timed out", "cancelled"
@@ -28,7 +28,7 @@ WAIT_STATES = (WAITING, STARTED, RELEASED, TIMED_OUT, CANCELLED, "shadow")
 REMEMBERED = ("baseline_start", "baseline_end", "forecast", "forecast_made_at", "replans")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class WaitRecord:
     """Hold one wait as it stood at ``updated_at``; of two with one decision the later counts.
 

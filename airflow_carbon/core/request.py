@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from airflow_carbon.core.moment import aware, in_words
 from airflow_carbon.core.power import PowerProfile, run_of
+from airflow_carbon.core.value import value
 from airflow_carbon.exceptions import InvalidRequestError, NoFeasibleWindowError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class OnOutage(StrEnum):
     FAIL = "fail"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WaitRequest:
     """State one uninterrupted run that may wait. Build it with :meth:`checked`.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from airflow_carbon.core.moment import in_words, microseconds, moment_at
+from airflow_carbon.core.value import value
 from airflow_carbon.exceptions import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HORIZON = timedelta(hours=24)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Threshold:
     """State when electricity is clean enough. Build it with :meth:`checked`.
 

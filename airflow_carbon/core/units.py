@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from airflow_carbon.core.value import value
 
 #: Grams in one avoirdupois pound (exact by definition, NIST SP 811).
 GRAMS_PER_POUND = 453.59237
@@ -28,7 +29,7 @@ class Kind(StrEnum):
     ANNUAL_AVERAGE = "annual average"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Accounting:
     """State the rest of what an intensity means; an empty field says that the source does not tell.
 

@@ -53,12 +53,19 @@ class Wait:
     earlier: list[dict[str, Any]] = field(default_factory=list)
 
     def decide(
-        self, forecast: Forecast, now: datetime, error: ForecastError | None = None, room: Room | None = None
+        self,
+        forecast: Forecast,
+        now: datetime,
+        error: ForecastError | None = None,
+        room: Room | None = None,
+        promises_kept: float = 1.0,
     ) -> Decision:
         """Decide again on a new answer of the source, and keep what follows from it."""
         self._change_source(forecast, now)
         planned = self.standing
-        decision = decide(self.request, forecast, now=now, standing=planned, error=error, room=room)
+        decision = decide(
+            self.request, forecast, now=now, standing=planned, error=error, room=room, promises_kept=promises_kept
+        )
         self.decisions += 1
         if self.baseline_intensity_g_per_kwh is None:
             self.baseline_intensity_g_per_kwh = decision.baseline_intensity_g_per_kwh
@@ -75,6 +82,7 @@ class Wait:
             "signal": str(forecast.signal),
             "accounting": str(forecast.accounting),
             "issued_at": forecast.issued_at.isoformat() if forecast.issued_at else None,
+            "promises_kept": promises_kept,
         }
         if decision.reached is not None:
             self.origin |= {"reached": decision.reached, "limit_g_per_kwh": _rounded(decision.limit_g_per_kwh)}
@@ -259,7 +267,7 @@ class Wait:
                 start, end, intensity = state["standing"]
                 known = math.nan if intensity is None else float(intensity)
                 standing = Window(parse_moment(start, "start"), parse_moment(end, "end"), known)
-        except (KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             self.note("the kept plan could not be read; planned anew")
             return self
         self.notes, self.reason, self.origin, self.baseline_intensity_g_per_kwh = notes, reason, origin, baseline

@@ -10,14 +10,15 @@ from airflow.sdk.exceptions import AirflowRescheduleException
 
 from airflow_carbon.exceptions import CarbonError
 from airflow_carbon.triggers.asked import Asked
-from airflow_carbon.triggers.promise import PINNED, RETENTION, UNDECIDED
-from airflow_carbon.triggers.waiting import Deferral, Waiting
+from airflow_carbon.triggers.pinned import PINNED, RETENTION, UNDECIDED
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_carbon.decorators.aware_task import CarbonAware
     from airflow_carbon.decorators.wished import Wished
+    from airflow_carbon.triggers.resuming import Resuming
+    from airflow_carbon.triggers.waiting import Deferral, Waiting
 
 #: Key of the XCom, since the task has a return value of its own.
 DECISION = "carbon_decision"
@@ -40,7 +41,6 @@ class OwnWait:
         self._context = context
         self._store = context["task_state_store"]
         self._try = getattr(context["ti"], "try_number", 1) or 1
-        self._taken: Waiting | None = None
 
     def begin(self) -> Deferral | None:
         """Give what to defer with; None where the work can begin.
@@ -56,8 +56,12 @@ class OwnWait:
                 self._task.log.info("The wait is over: %s", waited["record"].get("reason"))
                 return None
             self._store.delete(WAITED)
+        # Not above: who resumes after the wait has no use for it.
+        from airflow_carbon.triggers.waiting import Deferral, Waiting
+
         try:
-            step = self._waiting(self._learned()).begin()
+            waiting = Waiting(self._asked(self._learned()), self._context, pause=PAUSE, log=self._task.log)
+            step = waiting.begin()
         except AirflowRescheduleException:
             raise
         except CarbonError as error:
@@ -68,7 +72,7 @@ class OwnWait:
             return None
         if isinstance(step, Deferral):
             return step
-        self._done(step)
+        self._done(step, waiting)
         return None
 
     def complete(self, event: dict[str, Any] | None) -> None:
@@ -78,7 +82,7 @@ class OwnWait:
         :raises SourceUnavailableError: if no source answered and ``on_outage`` is ``fail``.
         """
         try:
-            record = self._waiting(self._fallback()).complete(event)
+            record = self._resuming().complete(event)
         except CarbonError as error:
             self._refused(error)
         except Exception as error:
@@ -92,7 +96,7 @@ class OwnWait:
         :param timed_out: that its trigger failed, or none answered.
         """
         try:
-            record = self._waiting(self._fallback()).resume(reason)
+            record = self._resuming().resume(reason)
         except Exception:
             # Nothing was pinned, and what was asked does not let it.
             record = self._undecided(reason)
@@ -127,9 +131,14 @@ class OwnWait:
             self._task.log.warning("the task's state store does not answer", exc_info=True)
             return None
 
-    def _waiting(self, duration: Any) -> Waiting:
+    def _resuming(self) -> Resuming:
+        from airflow_carbon.triggers.resuming import Resuming
+
+        return Resuming(self._asked(self._fallback()), self._context, log=self._task.log)
+
+    def _asked(self, duration: Any) -> Asked:
         wished = self._wished
-        asked = Asked(
+        return Asked(
             location=wished.location,
             duration=duration,
             power=wished.power,
@@ -145,8 +154,6 @@ class OwnWait:
             wait_in_backfill=wished.wait_in_backfill,
             deferrable=wished.deferrable,
         )
-        self._taken = Waiting(asked, self._context, pause=PAUSE, log=self._task.log)
-        return self._taken
 
     def _learned(self) -> Any:
         """Give the duration: as it was asked, or as the past runs tell."""
@@ -180,7 +187,7 @@ class OwnWait:
         known = {"decision_id": decision_id(self._context, "wait"), "ready_at": now, "started_at": now}
         return {"location": str(self._wished.location), "mode": "enforce", **UNDECIDED, **known, "reason": reason}
 
-    def _done(self, record: dict[str, Any], *, timed_out: bool = False) -> None:
+    def _done(self, record: dict[str, Any], waiting: Waiting | None = None, *, timed_out: bool = False) -> None:
         # Only here, after the wait: who lets go of the worker has no use for a ledger.
         from airflow_carbon.hooks.decisions import keep_decision
 
@@ -193,7 +200,6 @@ class OwnWait:
         except Exception:
             self._task.log.warning("it is not noted that the wait is over; a retry will wait again", exc_info=True)
         self._tell(record)
-        waiting = self._taken
         keep_decision(
             record,
             self._context,

@@ -136,14 +136,16 @@ class Wished:
         self._check_words()
 
     def _check_words(self) -> None:
-        # Not above: a running task, which makes these again from what was rendered, asks for none of it.
-        from airflow_carbon.core.location import Location
-        from airflow_carbon.core.request import OnOutage
-
+        # Not above, and each only where there is something to read: every process that meets the DAG file does this.
         if not _templated(self.location):
+            from airflow_carbon.core.location import Location
+
             Location.parse(self.location)
-        if _readable(self.on_outage) and self.on_outage not in tuple(OnOutage):
-            raise InvalidRequestError(f"on_outage: {self.on_outage!r} must be one of {', '.join(OnOutage)}")
+        if _says("on_outage", self.on_outage) and _readable(self.on_outage):
+            from airflow_carbon.core.request import OnOutage
+
+            if self.on_outage not in tuple(OnOutage):
+                raise InvalidRequestError(f"on_outage: {self.on_outage!r} must be one of {', '.join(OnOutage)}")
         if _readable(self.carbon_mode):
             from airflow_carbon.hooks.settings import parse_mode
 

@@ -119,6 +119,8 @@ def hook_of(connection: Connection) -> CarbonHook:
 def source_of(hooks: Sequence[CarbonHook], *, ranking: bool = False) -> CarbonSource:
     """Compose the hooks' sources: each cached, the next one asked where one is unavailable.
 
+    An issued forecast is blended with an own one for as long as that has helped in its zone.
+
     Where none answers, the last good forecast does, then an own one from what a source has measured, then a typical
     profile that was calibrated for the zone.
 
@@ -126,6 +128,7 @@ def source_of(hooks: Sequence[CarbonHook], *, ranking: bool = False) -> CarbonSo
         does not compare.
     :raises InvalidRequestError: naming the connection and the field that is wrong.
     """
+    from airflow_carbon.sources.blended import Blended
     from airflow_carbon.sources.cached import Cached
     from airflow_carbon.sources.fallback import Fallback, LastResort
     from airflow_carbon.sources.host_cache import HostCache
@@ -142,15 +145,21 @@ def source_of(hooks: Sequence[CarbonHook], *, ranking: bool = False) -> CarbonSo
     sources = [cached(hook) for hook in hooks]
     if all(_is_typical(hook) for hook in hooks):
         return sources[0] if len(sources) == 1 else Fallback(sources)
-    histories = [
-        KeptHistory(cached.source, hook.shelf())
-        for hook, cached in zip(hooks, sources, strict=True)
-        if not _is_typical(hook)
-    ]
+    answering: list[CarbonSource] = []
+    histories = []
+    for hook, source in zip(hooks, sources, strict=True):
+        shelf = hook.shelf()
+        answering.append(source)
+        if _is_typical(hook):
+            continue
+        histories.append(KeptHistory(source.source, shelf))
+        # What lies on this host is no service whose forecasts could be mended; ranked zones must stay as issued.
+        if shelf is not None and not ranking:
+            answering[-1] = Blended(source, histories[-1], shelf)
     last_resorts: list[LastResort] = [LastGood(sources), OwnForecast(histories)]
     if not ranking:
         last_resorts.append(TypicalDay())
-    return Fallback(sources, last_resorts=last_resorts)
+    return Fallback(answering, last_resorts=last_resorts)
 
 
 def stands_in(hooks: Sequence[CarbonHook], answer: Forecast) -> bool:

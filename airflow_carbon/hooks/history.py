@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from airflow_carbon.hooks.carbon import CarbonHook
 from airflow_carbon.hooks.forms import HISTORY
 from airflow_carbon.hooks.settings import state_dir
 from airflow_carbon.hooks.stored_file import StoredFile
+from airflow_carbon.web.private_folder import private_folder
 
 if TYPE_CHECKING:
     from airflow_carbon.sources.base import CarbonSource
@@ -70,16 +72,16 @@ class HistoryHook(CarbonHook):
         """Keep the moment first asked about, so that every process of this host replays the same."""
         name = hashlib.sha256(f"{self.carbon_conn_id}|{settings['path']}".encode()).hexdigest()[:16]
         kept = state_dir() / f"replay-{name}"
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        draft = kept.with_suffix(f".{os.getpid()}")
         # A question about another time must not move the replay there; one about now comes a moment after it was put.
         now = datetime.now(UTC)
-        draft.write_text((asked if abs(now - asked) < NOW else now).isoformat(), encoding="ascii")
+        handle, draft = tempfile.mkstemp(dir=private_folder(kept.parent), prefix=f"{kept.name}.")
         try:
+            with os.fdopen(handle, "w", encoding="ascii") as file:
+                file.write((asked if abs(now - asked) < NOW else now).isoformat())
             # A hard link appears whole or not at all: no process reads half a moment.
             os.link(draft, kept)
         except FileExistsError:
             pass
         finally:
-            draft.unlink()
+            Path(draft).unlink()
         return datetime.fromisoformat(kept.read_text(encoding="ascii"))

@@ -39,18 +39,6 @@ class TaskKey(NamedTuple):
         return cls(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else int(ti.map_index))
 
 
-class Moved(NamedTuple):
-    """Hold one plan that took the place of another."""
-
-    at: datetime
-    start: datetime
-    reason: str
-
-    def document(self) -> dict[str, str]:
-        """Give it as plain JSON."""
-        return {"at": self.at.isoformat(), "start": self.start.isoformat(), "reason": self.reason}
-
-
 def wait_record(
     decision: Mapping[str, Any],
     key: TaskKey,

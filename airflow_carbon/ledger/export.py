@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 FORMATS = ("csv", "json", "parquet")
 #: Rows of one group of a Parquet file.
 GROUP = 10_000
+#: What a spreadsheet takes for the begin of a formula.
+FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+#: What begins like one and is none: a number, or a point south of the equator.
+_NUMBERS = re.compile(r"[+-][0-9.,+-]*")
 
 
 def rows_of(records: Iterable[Record]) -> Iterable[dict[str, Any]]:
@@ -70,10 +75,21 @@ def _csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], stream: IO[s
     writer.writeheader()
     count = 0
     for row in rows:
-        # repr of a double reads back as the same double.
-        writer.writerow({name: repr(row[name]) if isinstance(row[name], float) else row[name] for name in row})
+        writer.writerow({name: _cell(row[name]) for name in row})
         count += 1
     return count
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float):
+        # It reads back as the same double.
+        return repr(value)
+    if not isinstance(value, str):
+        return value
+    # A bare carriage return is not quoted by the csv of Python before 3.13, and others would begin a row behind it.
+    told = value.replace("\r\n", "\n").replace("\r", "\n")
+    # What a spreadsheet would compute: names and reasons are texts of whoever writes a DAG.
+    return f"'{told}" if value.startswith(FORMULA) and not _NUMBERS.fullmatch(value) else told
 
 
 def _json(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], stream: IO[str]) -> int:

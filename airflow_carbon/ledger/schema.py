@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import inspect
 from sqlalchemy.exc import DBAPIError
 
 from airflow_carbon.exceptions import LedgerError
+from airflow_carbon.ledger.columns import VERSION_TABLE
 from airflow_carbon.ledger.dialects import lock_schema
-from airflow_carbon.ledger.tables import VERSION_TABLE
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -20,6 +20,12 @@ REVISIONS = ("0001", "0002")
 NEWEST = REVISIONS[-1]
 
 _ASK = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608 (a name of our own)
+
+
+def is_plainly_current(cursor: Any) -> bool:
+    """Tell whether a driver's own cursor finds the newest schema; where it does not, :func:`is_current` tells why."""
+    cursor.execute(_ASK)
+    return bool(cursor.fetchone() == (NEWEST,))
 
 
 def is_current(connection: Connection) -> bool:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from airflow_carbon.core.record_document import key_of
-from airflow_carbon.core.record_wait import WAITING
 from airflow_carbon.exceptions import LedgerError
 from airflow_carbon.ledger.base import AnyRecord, Selection
-from airflow_carbon.ledger.dialects import WRITES, engine_of, upsert, values_of
+from airflow_carbon.ledger.columns import COLUMNS
+from airflow_carbon.ledger.dialects import WRITES, Database, upsert, values_of
 from airflow_carbon.ledger.rows import from_row, row_of
-from airflow_carbon.ledger.schema import is_current, migrate
-from airflow_carbon.ledger.tables import DECISION, TABLES, TIME
+from airflow_carbon.ledger.schema import is_current, is_plainly_current, migrate
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, ColumnElement, Connection, Engine
+    from sqlalchemy import URL, Connection, Engine
 
     from airflow_carbon.core.record import Record
     from airflow_carbon.core.record_wait import WaitRecord
@@ -38,6 +36,9 @@ PATIENCE_SECONDS = 5.0
 class SqlLedger:
     """Keep records, each sort in a table of its own; the schema is made, or brought up to date, before the first use.
 
+    A write goes through the database's driver alone: a task writes once, and would pay more for SQLAlchemy's tables and
+    engine than for the write. All else goes through SQLAlchemy.
+
     :param url: in SQLAlchemy's words: ``sqlite:////folder/ledger.db`` or ``postgresql://user:password@host/name``.
     :param name: what to call it in errors, which never hold the address.
     :param patience_seconds: how long to wait for a connection, or for another writer.
@@ -46,8 +47,10 @@ class SqlLedger:
 
     def __init__(self, url: str | URL, *, name: str = "the ledger", patience_seconds: float = PATIENCE_SECONDS) -> None:
         self.name = name
-        with self._told():
-            self._engine: Engine = engine_of(url, patience_seconds)
+        try:
+            self._database = Database(url, patience_seconds)
+        except LedgerError as error:
+            raise LedgerError(f"{name}: {error}") from None
         self._ready = False
 
     def __repr__(self) -> str:
@@ -58,7 +61,7 @@ class SqlLedger:
 
         :raises LedgerError: if the database does not answer, or its schema is newer than this version knows.
         """
-        self._tried(lambda connection: None)
+        self._tried(lambda cursor: None)
 
     def write(self, records: Iterable[Record]) -> int:
         """Keep records, all or none of each thousand, and tell how many rows that changed.
@@ -68,15 +71,17 @@ class SqlLedger:
         # In one order everywhere: processes that write the same rows would wait for each other in a circle.
         ordered = sorted(records, key=key_of)
         batches = [ordered[first : first + BATCH] for first in range(0, len(ordered), BATCH)]
-        return sum(self._tried(partial(_write, records=batch)) for batch in batches)
+        return sum(self._tried(partial(_write, sort=self._database.sort, records=batch)) for batch in batches)
 
     def read(self, kind: type[AnyRecord], which: Selection = Selection()) -> Iterator[AnyRecord]:  # noqa: B008 - frozen
         """Give records in the order of their time, then of their key.
 
         :raises LedgerError: as :meth:`write`.
         """
-        table = TABLES[kind]
-        query = select(table).where(*_wanted(kind, which)).order_by(TIME[kind], *table.primary_key)
+        # Here, as in `keys`, and not above: who only writes needs none of SQLAlchemy's tables.
+        from airflow_carbon.ledger.selecting import rows
+
+        query = rows(kind, which)
         with self.asked() as connection:
             # In pieces: a ledger is larger than what should be held at a time.
             for row in connection.execution_options(yield_per=BATCH).execute(query).mappings():
@@ -97,7 +102,9 @@ class SqlLedger:
 
         :raises LedgerError: as :meth:`write`.
         """
-        query = select(*TABLES[kind].primary_key).where(*_wanted(kind, which))
+        from airflow_carbon.ledger.selecting import keys
+
+        query = keys(kind, which)
         with self.asked() as connection:
             return {tuple(row) for row in connection.execute(query)}
 
@@ -109,22 +116,42 @@ class SqlLedger:
 
     # -- within ------------------------------------------------------------------------------------------------------
 
-    def _tried(self, work: Callable[[Connection], _Answer]) -> _Answer:
+    def _tried(self, work: Callable[[Any], _Answer]) -> _Answer:
         """Do work in one transaction, and again if the database broke it off: work done twice is work done once."""
+        database = self._database
         with self._told():
             for left in reversed(range(TRIES)):
+                connection: Any = None
                 try:
-                    with self._opened(**{WRITES: True}) as connection:
-                        self._make_ready(connection)
-                        with connection.begin():
-                            return work(connection)
-                except DBAPIError as error:
-                    if not left or not _worth_another_try(error):
+                    connection = database.connect()
+                    self._make_plainly_ready(connection)
+                    with database.writing(connection) as cursor:
+                        return work(cursor)
+                except database.error as error:
+                    if not left or not database.broke_off(error, connection):
                         raise
+                finally:
+                    if connection is not None:
+                        connection.close()
         raise AssertionError("unreachable")
+
+    @property
+    def _engine(self) -> Engine:
+        return self._database.engine
 
     def _opened(self, **options: Any) -> Connection:
         return self._engine.connect().execution_options(**options)
+
+    def _make_plainly_ready(self, connection: Any) -> None:
+        if self._ready:
+            return
+        # What is wrong shows below.
+        with suppress(self._database.error):
+            self._ready = is_plainly_current(connection.cursor())
+        connection.rollback()
+        if not self._ready:
+            with self._opened() as reading:
+                self._make_ready(reading)
 
     def _make_ready(self, connection: Connection) -> None:
         if self._ready:
@@ -140,44 +167,17 @@ class SqlLedger:
             yield
         except LedgerError as error:
             raise LedgerError(f"{self.name}: {error}") from None
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, self._database.error) as error:
             # SQLAlchemy's own text quotes every value of the statement.
             said = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
             raise LedgerError(f"{self.name}: {said or type(error).__name__}") from None
 
 
-def _write(connection: Connection, records: list[Record]) -> int:
+def _write(cursor: Any, *, sort: str, records: list[Record]) -> int:
     changed = 0
-    for kind, table in TABLES.items():
-        dialect = connection.dialect.name
-        rows = [values_of(row_of(record), table, dialect) for record in records if type(record) is kind]
+    for kind, columns in COLUMNS.items():
+        rows = [values_of(row_of(record), columns, sort) for record in records if type(record) is kind]
         if rows:
-            changed += connection.exec_driver_sql(
-                upsert(table, dialect), rows, execution_options={"preserve_rowcount": True}
-            ).rowcount
+            cursor.executemany(upsert(columns, sort), rows)
+            changed += cursor.rowcount
     return changed
-
-
-def _wanted(kind: type[Any], which: Selection) -> list[ColumnElement[bool]]:
-    """Say a selection in SQL; an impact is found by the DAG, run and task of its decision."""
-    table, time = TABLES[kind], TIME[kind]
-    final = table.c.final if "final" in table.c else table.c.state != WAITING
-    said = [] if which.final is None else [final == which.final]
-    said += [] if which.since is None else [time >= which.since]
-    said += [] if which.until is None else [time < which.until]
-    if which.decision_ids:
-        if "decision_id" not in table.c:
-            raise LedgerError("decision_ids: an emission belongs to no decision; ask for its DAG, run and task")
-        said.append(table.c.decision_id.in_(which.decision_ids))
-    named = {name: getattr(which, name) for name in ("dag_id", "run_id", "task_id")}
-    ids = {name: value for name, value in named.items() if value is not None}
-    if ids and "dag_id" not in table.c:
-        of_decision = select(DECISION.c.decision_id).where(*(DECISION.c[name] == ids[name] for name in ids))
-        return [*said, table.c.decision_id.in_(of_decision)]
-    return [*said, *(table.c[name] == value for name, value in ids.items())]
-
-
-def _worth_another_try(error: DBAPIError) -> bool:
-    # Deadlock or a serialization failure; a connection that broke in the middle.
-    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
-    return error.connection_invalidated or state in ("40001", "40P01")

@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from airflow_carbon import __version__
-from airflow_carbon.exceptions import CarbonError, InvalidRequestError, NotWaitingError, UnknownTaskError
+from airflow_carbon.exceptions import CarbonError, InvalidRequestError, NotWaitingError, UnknownTaskError, printable
 from airflow_carbon.plugin import (
     dag_api,
     grid_api,
@@ -82,10 +82,10 @@ async def _failed(request: Request, error: Exception) -> JSONResponse:
     for kind, status in ((UnknownTaskError, 404), (NotWaitingError, 409), (InvalidRequestError, 422)):
         if isinstance(error, kind):
             return JSONResponse({"detail": str(error)}, status)
-    log.warning("%s: %s", request.url.path, error)
+    log.warning("%s: %s", printable(request.url.path), error)
     return JSONResponse({"detail": "the ledger or a source does not answer; the log of the api-server says why"}, 503)
 
 
 async def _broken(request: Request, error: Exception) -> JSONResponse:
-    log.error("%s failed", request.url.path, exc_info=error)
+    log.error("%s failed", printable(request.url.path), exc_info=error)
     return JSONResponse({"detail": "this failed; the log of the api-server says why"}, 500)

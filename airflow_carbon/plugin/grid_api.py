@@ -17,7 +17,7 @@ from airflow_carbon.core.job import Job
 from airflow_carbon.core.location import Location
 from airflow_carbon.core.placement import Placement, rank_placements
 from airflow_carbon.core.units import Kind
-from airflow_carbon.exceptions import CarbonError, InvalidRequestError, LedgerError, UnknownZoneError
+from airflow_carbon.exceptions import CarbonError, InvalidRequestError, LedgerError, UnknownZoneError, printable
 from airflow_carbon.hooks.settings import SECTION
 from airflow_carbon.plugin import hints, models, told
 from airflow_carbon.plugin.books import Books, BooksDep
@@ -121,7 +121,8 @@ async def forecast(
     except InvalidRequestError as error:
         raise HTTPException(422, str(error)) from None
     except (CarbonError, TimeoutError) as error:
-        log.warning("no forecast of %s for the Carbon page: %s", location[:LONGEST_LOCATION], error or "no answer")
+        shown = printable(location[:LONGEST_LOCATION])
+        log.warning("no forecast of %s for the Carbon page: %s", shown, error or "no answer")
         answer.hints.append(hints.NO_ANSWER)
     zone = answer.series.zone if answer.series else None
     answer.windows = await run_in_threadpool(_windows, viewer, books, location, zone)

@@ -107,7 +107,7 @@ def _is_wait(session: Session, ti: TaskInstance) -> bool:
     trigger = session.get(Trigger, ti.trigger_id) if ti.trigger_id is not None else None
     if trigger is not None and trigger.classpath.rpartition(".")[2] == "CarbonWindowTrigger":
         return True
-    from airflow_carbon.triggers.promise import PINNED
+    from airflow_carbon.triggers.pinned import PINNED
 
     # A class of the user's own that is rescheduled: a promise was pinned for it, and stands.
     return trigger is None and _state(session, ti, PINNED) is not None

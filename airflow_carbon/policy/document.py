@@ -10,6 +10,8 @@ from airflow_carbon.exceptions import PolicyFileError
 
 #: A policy is some dozens of rules; each task of the deployment reads it.
 MAX_CHARACTERS = 1_000_000
+#: A rule needs five levels.
+MAX_DEPTH = 64
 
 
 def fault(line: int, key: str, said: str) -> PolicyFileError:
@@ -114,8 +116,15 @@ def opened(text: str) -> Entry:
     # Airflow has it loaded; where a command runs without Airflow it is not paid at import.
     import yaml
 
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        node = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        depth = 0
+        # Before the document is built, which is done by recursion in C: a process that nests too deep there dies.
+        for event in yaml.parse(text, Loader=loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                raise fault(event.start_mark.line + 1, "", f"is nested deeper than {MAX_DEPTH} levels")
+        node = yaml.compose(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = " ".join(filter(None, (error.context, error.problem)))

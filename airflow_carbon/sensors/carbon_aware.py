@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from airflow_carbon.core.power import PowerProfile
     from airflow_carbon.triggers.asked import Asked
+    from airflow_carbon.triggers.resuming import Resuming
     from airflow_carbon.triggers.waiting import Waiting
 
 
@@ -127,11 +128,11 @@ class CarbonAwareSensor(BaseSensorOperator):
         """
         from airflow_carbon.exceptions import SourceUnavailableError
 
-        waiting = self._waiting(context)
         try:
-            return self._done(waiting.complete(event), context, waiting)
+            record = self._resuming(context).complete(event)
         except SourceUnavailableError as error:
             self._fail(error)
+        return self._done(record, context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on with the work where the trigger raised, timed out or was never taken up by a triggerer."""
@@ -143,13 +144,17 @@ class CarbonAwareSensor(BaseSensorOperator):
         except TaskDeferralError as error:
             reason = f"ran because the trigger failed: {error}"
         self.log.warning("%s", reason)
-        waiting = self._waiting(context)
-        return self._done(waiting.resume(reason), context, waiting, timed_out=True)
+        return self._done(self._resuming(context).resume(reason), context, timed_out=True)
 
     def _waiting(self, context: Context) -> Waiting:
         from airflow_carbon.triggers.waiting import Waiting
 
         return Waiting(self._asked(), context, pause=timedelta(seconds=self.poke_interval), log=self.log)
+
+    def _resuming(self, context: Context) -> Resuming:
+        from airflow_carbon.triggers.resuming import Resuming
+
+        return Resuming(self._asked(), context, log=self.log)
 
     def _asked(self) -> Asked:
         from airflow_carbon.triggers.asked import Asked
@@ -183,7 +188,7 @@ class CarbonAwareSensor(BaseSensorOperator):
         raise error
 
     def _done(
-        self, record: dict[str, Any], context: Context, waiting: Waiting, *, timed_out: bool = False
+        self, record: dict[str, Any], context: Context, waiting: Waiting | None = None, *, timed_out: bool = False
     ) -> dict[str, Any]:
         # Only here, after the wait: who lets go of the worker has no use for a ledger.
         from airflow_carbon.hooks.decisions import governed, keep_decision
@@ -191,7 +196,12 @@ class CarbonAwareSensor(BaseSensorOperator):
         self.source_url = record["source_url"] or ""
         record = {**record, "governs": list(governed(self, self.governs))}
         keep_decision(
-            record, context, sort="wait", timed_out=timed_out, forecast=waiting.forecast, replans=waiting.replans
+            record,
+            context,
+            sort="wait",
+            timed_out=timed_out,
+            forecast=waiting.forecast if waiting else None,
+            replans=waiting.replans if waiting else None,
         )
         if self.notify and record["mode"] == "enforce":
             from airflow_carbon.hooks.notifying import occasion

@@ -104,7 +104,7 @@ class CarbonIntensitySensor(CarbonAwareSensor):
         return replace(super()._asked(), threshold=threshold)
 
     def _done(
-        self, record: dict[str, Any], context: Context, waiting: Waiting, *, timed_out: bool = False
+        self, record: dict[str, Any], context: Context, waiting: Waiting | None = None, *, timed_out: bool = False
     ) -> dict[str, Any]:
         reached = False if timed_out and _past(record) else record.get("reached")
         unmet = reached is False and record["mode"] == "enforce"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import stat
 import threading
 from concurrent.futures import Future
 from datetime import datetime, timedelta, tzinfo
@@ -36,6 +37,10 @@ class TextFile(Protocol):
     def read_text(self, encoding: str) -> str: ...
 
     def stat(self) -> Any: ...
+
+
+#: A century of hours takes half of it [bytes].
+LARGEST = 64 * 1024**2
 
 
 class History:
@@ -173,6 +178,9 @@ class History:
             # Some object stores tell no time of change and give 0: then only reading shows what is new.
             if self._read is not None and self._read[0] == version and version[0]:
                 return self._read[1]
+            # A device tells no size, and ends never.
+            if status.st_size > LARGEST or stat.S_ISCHR(getattr(status, "st_mode", 0)):
+                raise InvalidForecastError(f"{self.file.name}: larger than {LARGEST // 1024**2} MiB, no series")
             text = self.file.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError:
             raise InvalidForecastError(f"{self.file.name}: not UTF-8 text; save the file as CSV in UTF-8") from None

@@ -20,6 +20,8 @@ LARGEST_INTENSITY = 10_000.0
 #: A stamp outside these years is a slip of the pen.
 _FIRST_YEAR, _LAST_YEAR = 1900, 2200
 
+#: So much of a field is told [characters], and of so many names of columns.
+_LONGEST, _MOST_NAMES = 40, 10
 TIME_COLUMNS = ("timestamp", "time", "datetime")
 INTENSITY_COLUMNS = ("intensity", "gco2_per_kwh", "carbon_intensity")
 
@@ -121,17 +123,25 @@ def _columns(header: Sequence[str], where: str, column: str) -> tuple[int, int, 
     if _is_moment(names[0]):
         raise InvalidForecastError(f"{where}: the header is missing; begin the file with 'timestamp,intensity'")
     if len(names) < 2:
-        raise InvalidForecastError(f"{where}: one column, {names[0]!r}; two are needed, set apart by a comma")
+        raise InvalidForecastError(f"{where}: one column, {_shown(names[0])}; two are needed, set apart by a comma")
     lower = [name.lower() for name in names]
     time_at = next((lower.index(name) for name in TIME_COLUMNS if name in lower), 0)
     if column:
         if column not in names or names.index(column) == time_at:
-            raise InvalidForecastError(
-                f"{where}: no intensities in a column {column!r}; the header has {', '.join(names)}"
-            )
+            has = ", ".join(map(_cut, names[:_MOST_NAMES]))
+            raise InvalidForecastError(f"{where}: no intensities in a column {column!r}; the header has {has}")
         return time_at, names.index(column), len(names)
     not_time = 1 if time_at == 0 else 0
     return time_at, next((lower.index(name) for name in INTENSITY_COLUMNS if name in lower), not_time), len(names)
+
+
+def _cut(text: str) -> str:
+    # The path may name a file that is no series at all, and whoever reads the message need not be allowed to read that.
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def _shown(text: str) -> str:
+    return repr(_cut(text))
 
 
 def _is_moment(text: str) -> bool:
@@ -156,10 +166,10 @@ def _moment(text: str, where: str, timezone: tzinfo | None, before: datetime | N
             return twice if before is not None and once <= before < twice else once
     except (ValueError, OverflowError):
         raise InvalidForecastError(
-            f"{where}: {text!r} is no timestamp; write ISO 8601, for example 2026-11-22T18:00:00Z"
+            f"{where}: {_shown(text)} is no timestamp; write ISO 8601, for example 2026-11-22T18:00:00Z"
         ) from None
     raise InvalidForecastError(
-        f"{where}: {text!r} has no timezone; write Z or +00:00 after it, or set the timezone of the series"
+        f"{where}: {_shown(text)} has no timezone; write Z or +00:00 after it, or set the timezone of the series"
     )
 
 
@@ -171,6 +181,7 @@ def _intensity(text: str, where: str) -> float:
         value = math.nan
     if not 0.0 <= value <= LARGEST_INTENSITY:
         raise InvalidForecastError(
-            f"{where}: {text!r} is no carbon intensity; write a number from 0 to {LARGEST_INTENSITY:g} [gCO2eq/kWh]"
+            f"{where}: {_shown(text)} is no carbon intensity; write a number from 0 to {LARGEST_INTENSITY:g} "
+            "[gCO2eq/kWh]"
         )
     return value

@@ -15,6 +15,7 @@ from airflow_carbon.core.forecast import issuer
 from airflow_carbon.core.forecast_error import ForecastError
 from airflow_carbon.exceptions import CarbonError
 from airflow_carbon.sources.last_good import is_last_good
+from airflow_carbon.web.private_folder import private_folder
 
 if TYPE_CHECKING:
     from airflow_carbon.core.forecast import Forecast
@@ -56,8 +57,7 @@ class LearnedErrors:
 
     def _write(self, name: str, error: ForecastError) -> None:
         with suppress(OSError):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            handle, draft = tempfile.mkstemp(dir=self._folder, prefix=name)
+            handle, draft = tempfile.mkstemp(dir=private_folder(self._folder), prefix=name)
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 json.dump(error.to_dict(), file)
             # Renamed in one step: another process reads the old or the new one, never half of it.

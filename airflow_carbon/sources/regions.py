@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
+from airflow_carbon.core.value import value
 from airflow_carbon.exceptions import UnknownZoneError
 
 if TYPE_CHECKING:
@@ -21,13 +21,14 @@ EARTH_RADIUS_KM = 6371.0088
 #: A point is taken for the nearest cloud region up to this distance [km].
 NEAR_KM = 300.0
 
-#: ``DE`` or ``US-CAL-CISO``: a zone whose name starts with its country.
-_COUNTRY_ZONE = re.compile(r"([A-Z]{2})(?:-[A-Z0-9_\-]+)?")
+#: ``DE`` or ``US-CAL-CISO``: a zone whose name starts with its country. Compiled where it is used: each task's process
+#: pays for what is compiled above.
+_COUNTRY_ZONE = r"([A-Z]{2})(?:-[A-Z0-9_\-]+)?"
 #: Reserved in ISO 3166-1 for a country that is listed under other letters.
 _SAME_COUNTRY = {"UK": "GB"}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Region:
     """Hold one row of the table; what is not known is empty or None.
 
@@ -74,7 +75,7 @@ def lookup(location: Location) -> Region:
         return nearest(*location.point)
     if location.is_zone:
         raise UnknownZoneError(f"{location} is a grid zone, not a cloud region{_listed(by_zone(location.name))}")
-    region = _by_name().get((location.provider, location.name))
+    region = _named(location.provider, location.name)
     if region is None:
         raise UnknownZoneError(_unknown(location))
     return region
@@ -111,7 +112,7 @@ def country_of(location: Location) -> str:
     """
     if not location.is_zone:
         return lookup(location).country
-    match = _COUNTRY_ZONE.fullmatch(location.name.upper())
+    match = re.fullmatch(_COUNTRY_ZONE, location.name.upper())
     country = _SAME_COUNTRY.get(match[1], match[1]) if match is not None else ""
     if country not in country_averages():
         zones = {region.zone for region in all_regions() if region.zone}
@@ -146,12 +147,17 @@ def country_averages() -> Mapping[str, tuple[float, int]]:
 @cache
 def all_regions() -> tuple[Region, ...]:
     """List every region of the table."""
+    return tuple(map(_region, _rows()))
+
+
+@cache
+def _rows() -> list[dict[str, str]]:
     # Both cost more to import than this module, and a worker that never looks a region up pays for neither.
     import csv
     from importlib.resources import files
 
     with (files("airflow_carbon.sources") / "data" / "regions.csv").open(encoding="utf-8") as file:
-        return tuple(_region(row) for row in csv.DictReader(file))
+        return list(csv.DictReader(file))
 
 
 def _region(row: Mapping[str, str]) -> Region:
@@ -172,9 +178,10 @@ def _region(row: Mapping[str, str]) -> Region:
     )
 
 
-@cache
-def _by_name() -> Mapping[tuple[str, str], Region]:
-    return {(region.provider, region.name): region for region in all_regions()}
+@lru_cache(maxsize=4096)
+def _named(provider: str, name: str) -> Region | None:
+    # A worker looks up one region, and makes one row of the table.
+    return next((_region(row) for row in _rows() if (row["provider"], row["region"]) == (provider, name)), None)
 
 
 def _distance_km(latitude: float, longitude: float, other_latitude: float, other_longitude: float) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,8 @@ from airflow_carbon.sensors.carbon_schedule import CarbonScheduleSensor
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
+
+log = logging.getLogger(__name__)
 
 #: The task that makes a run's one decision.
 TASK_ID = "wait_for_clean_power"
@@ -50,6 +54,18 @@ def attach(dag: DAG) -> None:
 
         own = attrs.evolve(outer, timetable=own)
     dag.timetable = own
+    # A task process reads the DAG too, and is no place to speak of its schedule.
+    if not os.environ.get("_AIRFLOW_PARSING_CONTEXT_TASK_ID"):
+        _caution(dag, timetable.carbon_wait)
+
+
+def _caution(dag: DAG, asked: dict[str, Any]) -> None:
+    from airflow_carbon.hooks import held_up
+
+    longest = parse_duration(asked["max_delay"], "max_delay")
+    strict = any(getattr(task, "depends_on_past", False) for task in dag.tasks)
+    for said in held_up.cautions(dag, longest, depends_on_past=strict):
+        log.warning("carbon_schedule, DAG %s: %s", dag.dag_id, said)
 
 
 def _wait(dag: DAG, asked: dict[str, Any], root: Any) -> CarbonScheduleSensor:

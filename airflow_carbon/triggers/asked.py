@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_carbon.core.location import Location
 from airflow_carbon.core.moment import parse_duration, stated
-from airflow_carbon.core.power import PowerProfile, run_of
-from airflow_carbon.core.request import OnOutage
+from airflow_carbon.core.value import value
 from airflow_carbon.exceptions import InvalidRequestError
 
+# What reads the fields is imported where they are read: who goes on after the wait reads none of them.
 if TYPE_CHECKING:
+    from airflow_carbon.core.location import Location
+    from airflow_carbon.core.power import PowerProfile
+    from airflow_carbon.core.request import OnOutage
     from airflow_carbon.core.threshold import Threshold
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Asked:
     """Hold the task's fields as the user wrote them, rendered.
 
@@ -62,6 +63,8 @@ class Asked:
 
         :raises InvalidRequestError: if neither is given, one cannot be read, or the two do not agree.
         """
+        from airflow_carbon.core.power import PowerProfile, run_of
+
         length, power = stated(self.duration), stated(self.power)
         return run_of(
             None if length is None else parse_duration(length, "duration"),
@@ -85,6 +88,8 @@ class Asked:
         :raises InvalidRequestError: if the text is no location.
         :raises UnknownZoneError: if it is a cloud region that is in no table, with the nearest names.
         """
+        from airflow_carbon.core.location import Location
+
         location = Location.parse(self.location)
         if location.is_region:
             # Reading the table costs; a zone or a point needs none.
@@ -98,6 +103,8 @@ class Asked:
 
         :raises InvalidRequestError: if it is none of the words.
         """
+        from airflow_carbon.core.request import OnOutage
+
         try:
             return OnOutage(self.on_outage)
         except ValueError:

@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_carbon.core.location import Location
-from airflow_carbon.core.moment import parse_moment
-from airflow_carbon.core.power import PowerProfile
-from airflow_carbon.core.request import OnOutage, WaitRequest
-from airflow_carbon.core.threshold import Threshold
+from airflow_carbon.core.request import OnOutage
 from airflow_carbon.exceptions import CarbonError, SourceUnavailableError
 from airflow_carbon.hooks.asking import ANSWER_TIMEOUT, REFUSED_AT_FIRST, RETRY_SECONDS
 from airflow_carbon.hooks.settings import state_dir
 from airflow_carbon.triggers.kept_wait import KeptWait
+from airflow_carbon.triggers.row import VERSION, Row, Unread
 
 if TYPE_CHECKING:
     from airflow_carbon.core.forecast import Forecast
@@ -41,6 +38,11 @@ LONGEST_SLEEP = 60.0
 def utcnow() -> datetime:
     """Read the clock, in UTC."""
     return datetime.now(UTC)
+
+
+def _listed(value: Any) -> Any:
+    # What comes from a row is a list, and what another wheel wrote may be anything.
+    return list(value) if isinstance(value, list | tuple) else value
 
 
 class CarbonWindowTrigger(BaseTrigger):
@@ -65,17 +67,22 @@ class CarbonWindowTrigger(BaseTrigger):
     :param pool: the pool that the work runs in; tasks of one pool are planned side by side.
     :param pool_size: its slots; 0 where they are not known, and each task plans for itself.
     :param pool_slots: slots that the work holds.
+    :param version: of these arguments; see :data:`~airflow_carbon.triggers.row.VERSION`.
+    :param unknown: what another version of this wheel wrote.
     """
 
     def __init__(
+        # Nothing in here is required and nothing refused: a row that cannot be read must not fail the task, and what
+        # is raised here ends the triggerer.
         self,
+        /,
         *,
-        location: str,
-        duration_seconds: float,
-        ready_at: str,
-        earliest_start: str,
-        latest_start: str,
-        not_before: str,
+        location: str = "",
+        duration_seconds: float = 0.0,
+        ready_at: str = "",
+        earliest_start: str = "",
+        latest_start: str = "",
+        not_before: str = "",
         min_saving_percent: float = 10.0,
         spread: float | None = None,
         on_outage: str = "run",
@@ -87,6 +94,8 @@ class CarbonWindowTrigger(BaseTrigger):
         pool: str = "",
         pool_size: int = 0,
         pool_slots: int = 1,
+        version: int = VERSION,
+        **unknown: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's own is not annotated
         self.location = location
@@ -98,14 +107,16 @@ class CarbonWindowTrigger(BaseTrigger):
         self.min_saving_percent = min_saving_percent
         self.spread = spread
         self.on_outage = on_outage
-        self.carbon_conn_id = list(carbon_conn_id)
+        self.carbon_conn_id = _listed(carbon_conn_id)
         self.decision_id = decision_id
         self.power = power
-        self.task_key = list(task_key)
+        self.task_key = _listed(task_key)
         self.threshold = threshold
         self.pool = pool
         self.pool_size = pool_size
         self.pool_slots = pool_slots
+        self.version = version
+        self.unknown = unknown
         self._story: Story | None = None
 
     @classmethod
@@ -147,6 +158,8 @@ class CarbonWindowTrigger(BaseTrigger):
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
+                **self.unknown,
+                "version": self.version,
                 "location": self.location,
                 "duration_seconds": self.duration_seconds,
                 "ready_at": self.ready_at,
@@ -173,10 +186,19 @@ class CarbonWindowTrigger(BaseTrigger):
         ``refused``: the first look showed that what was asked cannot be meant. ``failed``: no source answered, and
         that must fail. ``broken``: something else did, and the work goes on without a decision.
         """
-        kept = KeptWait(state_dir(), self.decision_id)
-        not_before = parse_moment(self.not_before, "not_before")
+        told = self.serialize()[1]
         try:
-            payload: dict[str, Any] = {"record": await self._wait(kept)}
+            row = Row.read(told, self.unknown)
+        except CarbonError as error:
+            unread = Unread.of(told, getattr(self, "timeout_after", None), str(error), utcnow())
+            self.log.warning("waiting until %s: %s", unread.until.isoformat(timespec="seconds"), unread.reason)
+            await self._sleep_until(unread.until)
+            yield TriggerEvent({"record": {"reason": unread.reason}})
+            return
+        kept = KeptWait(state_dir(), self.decision_id)
+        not_before = row.not_before
+        try:
+            payload: dict[str, Any] = {"record": await self._wait(row, kept)}
         except REFUSED_AT_FIRST as error:
             payload = {"refused": str(error)}
         except SourceUnavailableError as error:
@@ -185,7 +207,7 @@ class CarbonWindowTrigger(BaseTrigger):
             # Whatever broke in here, the work must not wait for it: the task resumes and says so.
             self.log.exception("the wait broke; the task goes on without a decision")
             payload = {"broken": f"{type(error).__name__}: {error}"}
-            not_before = max(not_before, parse_moment(self.earliest_start, "earliest_start"))
+            not_before = max(not_before, row.request.earliest_start)
         await self._sleep_until(not_before)
         kept.forget()
         if self._story is not None and "record" in payload:
@@ -197,7 +219,7 @@ class CarbonWindowTrigger(BaseTrigger):
         if self._story is not None:
             self._publish(self._story.cancelled())
 
-    async def _wait(self, kept: KeptWait) -> dict[str, Any]:
+    async def _wait(self, row: Row, kept: KeptWait) -> dict[str, Any]:
         # Not above: the worker that makes the trigger has no use for what only the triggerer does.
         from airflow_carbon.triggers.outlook import Outlook
 
@@ -207,19 +229,19 @@ class CarbonWindowTrigger(BaseTrigger):
         from airflow_carbon.core.wait import Wait
 
         state = kept.read()
-        wait = Wait(self._request(), self.location).resume(state)
+        wait = Wait(row.request, self.location).resume(state)
         self._story = self._told(state)
         with outlook.place_in_crowd(wait, self._crowd()) as place:
-            return await self._decided(outlook, wait, kept, self._story, place, Action.RUN)
+            return await self._decided(row, outlook, wait, kept, self._story, place, Action.RUN)
 
     async def _decided(
-        self, outlook: Outlook, wait: Wait, kept: KeptWait, story: Story, place: Place | None, run: Action
+        self, row: Row, outlook: Outlook, wait: Wait, kept: KeptWait, story: Story, place: Place | None, run: Action
     ) -> dict[str, Any]:
         """Decide, sleep and look again, until it is time to run; give the record."""
         while True:
             before = wait.standing
             story.before(wait)
-            patience, forecast = await self._look(outlook, wait, place)
+            patience, forecast = await self._look(row, outlook, wait, place)
             self._publish(story.after(wait, forecast, utcnow()))
             if wait.action is run:
                 if place is not None:
@@ -232,9 +254,11 @@ class CarbonWindowTrigger(BaseTrigger):
             kept.write(wait.state() | story.state())
             await self._sleep_until(wait.next_look(utcnow(), patience), place.moved if place else None)
 
-    async def _look(self, outlook: Outlook, wait: Wait, place: Place | None) -> tuple[timedelta, Forecast | None]:
+    async def _look(
+        self, row: Row, outlook: Outlook, wait: Wait, place: Place | None
+    ) -> tuple[timedelta, Forecast | None]:
         """Decide once; return how long the decision may stand unquestioned, and what it was made on."""
-        request, location, now = wait.request, Location.parse(self.location), utcnow()
+        request, now = row.request, utcnow()
         if wait.due(now):
             return timedelta(0), None
         left = (request.latest_start - now).total_seconds()
@@ -244,8 +268,8 @@ class CarbonWindowTrigger(BaseTrigger):
                 await outlook.turn(wait)
                 now, until = utcnow(), request.latest_start + request.duration
                 async with asyncio.timeout(ANSWER_TIMEOUT):
-                    answer = await outlook.ask(self.carbon_conn_id, location, now, until, due=request.latest_start)
-                if answer.stands_in and wait.standing is None and OnOutage(self.on_outage) is OnOutage.FAIL:
+                    answer = await outlook.ask(self.carbon_conn_id, row.place, now, until, due=request.latest_start)
+                if answer.stands_in and wait.standing is None and row.on_outage is OnOutage.FAIL:
                     raise SourceUnavailableError(f"only a typical profile is left: {answer.forecast.source}")
                 await outlook.decide(wait, answer, utcnow, place)
         except (CarbonError, TimeoutError) as error:
@@ -253,7 +277,7 @@ class CarbonWindowTrigger(BaseTrigger):
                 raise
             slow = f"no answer within {ANSWER_TIMEOUT:.0f} s"
             fault = str(error) or ("no answer before the latest start" if utcnow() >= request.latest_start else slow)
-            wait.outage(fault, utcnow(), OnOutage(self.on_outage))
+            wait.outage(fault, utcnow(), row.on_outage)
             self.log.warning("no answer of the source: %s", fault)
             return timedelta(seconds=RETRY_SECONDS), None
         # Not everyone on the same second when the source refreshes.
@@ -277,18 +301,6 @@ class CarbonWindowTrigger(BaseTrigger):
             Publisher.current().tell(news)
         except Exception:
             self.log.debug("the wait is not published", exc_info=True)
-
-    def _request(self) -> WaitRequest:
-        return WaitRequest.checked(
-            duration=timedelta(seconds=self.duration_seconds),
-            ready_at=parse_moment(self.ready_at, "ready_at"),
-            earliest_start=parse_moment(self.earliest_start, "earliest_start"),
-            latest_start=parse_moment(self.latest_start, "latest_start"),
-            min_saving_percent=self.min_saving_percent,
-            spread=self.spread,
-            power=PowerProfile.parse(self.power) if self.power else None,
-            threshold=Threshold.of(self.threshold),
-        )
 
     def _crowd(self) -> Asking | None:
         if not self.pool or self.pool_size < 1 or self.threshold is not None or not self.decision_id:

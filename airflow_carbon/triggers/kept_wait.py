@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from airflow_carbon.web.private_folder import private_folder
+
 #: A file that nobody has written for so long [s] belongs to no wait any more.
 KEPT_SECONDS = 30 * 86_400.0
 #: What a decision id may look like; it names a file.
-_ID = re.compile(r"[0-9a-f\-]{1,64}")
+_ID = r"[0-9a-f\-]{1,64}"
 
 
 class KeptWait:
@@ -25,7 +29,7 @@ class KeptWait:
     """
 
     def __init__(self, folder: Path, decision_id: str) -> None:
-        self._file = folder / f"wait-{decision_id}.json" if _ID.fullmatch(decision_id) else None
+        self._file = folder / f"wait-{decision_id}.json" if re.fullmatch(_ID, decision_id) else None
         self._written: dict[str, Any] | None = None
 
     def read(self) -> dict[str, Any] | None:
@@ -44,12 +48,18 @@ class KeptWait:
         if self._file is None or plan == self._written:
             return
         self._written = plan
-        draft = self._file.with_suffix(".new")
+        text = json.dumps(state)
         with suppress(OSError):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(json.dumps(state), encoding="utf-8")
-            # Renamed in one step: a process that starts now reads the old or the new one, never half of it.
-            draft.replace(self._file)
+            # Under a name that nobody can foresee: whoever else may write there could have laid a link in its place.
+            handle, draft = tempfile.mkstemp(dir=private_folder(self._file.parent), prefix="wait-")
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    file.write(text)
+                # Renamed in one step: a process that starts now reads the old or the new one, never half of it.
+                Path(draft).replace(self._file)
+            except OSError:
+                # On a full disk drafts would pile up.
+                Path(draft).unlink(missing_ok=True)
 
     @staticmethod
     def sweep(folder: Path) -> None:

@@ -168,8 +168,8 @@ class Outlook:
         await self._gate.turn(_due(wait))
         now = clock()
         room = None if place is None else place.room(answer.forecast, now)
-        wait.decide(answer.forecast, now, answer.error, room)
-        wait.origin |= {"source_url": answer.source_url, "promises_kept": answer.promises_kept}
+        wait.decide(answer.forecast, now, answer.error, room, answer.promises_kept)
+        wait.origin["source_url"] = answer.source_url
         if place is not None:
             place.tell()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,28 +11,21 @@ from airflow_carbon.core.moment import in_words, parse_duration, parse_moment, p
 from airflow_carbon.core.power import PowerProfile
 from airflow_carbon.core.request import WaitRequest
 from airflow_carbon.core.threshold import Threshold
+from airflow_carbon.core.value import value
 from airflow_carbon.exceptions import InvalidRequestError, NoFeasibleWindowError
 from airflow_carbon.hooks.settings import start_margin
+from airflow_carbon.triggers.pinned import PINNED, RETENTION, promised
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_carbon.triggers.asked import Asked
 
-#: Key in ``task_state_store``, which outlives retries and clears of the task.
-PINNED = "carbon_wait"
-#: A pinned promise is kept this long beyond its latest start, for clears that come late.
-RETENTION = timedelta(days=30)
 #: What is asked of a wait that leaves it open [%].
 MIN_SAVING_PERCENT = 10.0
-#: What a record says where nothing was decided: the same keys, so that whoever reads one finds them all.
-UNDECIDED = dict.fromkeys(
-    ("zone", "source", "source_url", "kind", "signal", "accounting", "issued_at", "start", "end", "intensity_g_per_kwh",
-     "baseline_intensity_g_per_kwh", "promised_saving_percent", "shrunk_saving_percent", "promises_kept"),
-) | {"horizon_cut": False, "decisions": 0, "replans": 0, "notes": [], "earlier_sources": []}  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Promise:
     """Hold what is promised to one task instance.
 
@@ -128,27 +120,13 @@ class Promise:
                 parse_moment(kept["limit"], "limit"),
                 timedelta(seconds=kept["margin_seconds"]),
             )
-        except (KeyError, TypeError, ValueError, OverflowError):
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
             # Damaged, as good as none; what the fields refuse is a ValueError too.
             return None
 
     def record(self, started_at: datetime) -> dict[str, Any]:
         """Tell what was promised, and whether the start kept it, as plain JSON."""
-        request, finish = self.request, self.deadline
-        late = started_at - request.latest_start
-        return {
-            **UNDECIDED,
-            "decision_id": self.decision_id,
-            "ready_at": request.ready_at.isoformat(),
-            "earliest_start": request.earliest_start.isoformat(),
-            "latest_start": request.latest_start.isoformat(),
-            "duration_seconds": request.duration.total_seconds(),
-            "power": str(request.power) if request.power else None,
-            "started_at": started_at.isoformat(),
-            "deadline": finish.isoformat() if finish else None,
-            "start_overrun_seconds": round(max(0.0, late.total_seconds()), 3),
-            "in_time": started_at <= self.limit,
-        }
+        return promised(self._to_dict(), started_at)
 
     def _to_dict(self) -> dict[str, Any]:
         request = self.request

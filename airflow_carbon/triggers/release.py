@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from airflow_carbon.exceptions import printable
+
 #: Key in ``task_state_store`` under which a rescheduled task finds that it was released.
 RELEASE = "carbon_release"
 #: Longer ones are cut.
@@ -25,7 +27,7 @@ class Release(NamedTuple):
     def of(cls, value: Any) -> Release:
         """Read what came with an event or from the state of a task; what is missing there is said to be."""
         given = value if isinstance(value, Mapping) else {}
-        by, reason = (str(given.get(name) or "").strip()[:LONGEST] for name in cls._fields)
+        by, reason = (printable(given.get(name) or "").strip()[:LONGEST] for name in cls._fields)
         return cls(by or "someone", reason or "no reason given")
 
     @property

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_carbon.core.record_wait import CANCELLED, STARTED
-from airflow_carbon.hooks.wait_record import Moved, TaskKey
 from airflow_carbon.triggers.publisher import News
 
 if TYPE_CHECKING:
     from airflow_carbon.core.forecast import Forecast
     from airflow_carbon.core.wait import Wait
+    from airflow_carbon.hooks.wait_record import TaskKey
 
 #: Key of the moves in the kept state of a wait.
 MOVES = "moves"
@@ -20,6 +20,18 @@ MOVES = "moves"
 MOST_MOVES = 20
 #: The smallest step of a database's clock.
 TICK = timedelta(microseconds=1)
+
+
+class Moved(NamedTuple):
+    """Hold one plan that took the place of another."""
+
+    at: datetime
+    start: datetime
+    reason: str
+
+    def document(self) -> dict[str, str]:
+        """Give it as plain JSON."""
+        return {"at": self.at.isoformat(), "start": self.start.isoformat(), "reason": self.reason}
 
 
 class Story:

@@ -1,9 +1,9 @@
-"""What a worker does for a task that may wait: check, pin, let go, and take the decision up again."""
+"""What a worker does for a task that may wait: check, pin, and let go, or decide itself."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,12 +11,13 @@ from airflow.sdk.exceptions import AirflowRescheduleException
 
 from airflow_carbon.core.moment import stated
 from airflow_carbon.core.request import OnOutage
-from airflow_carbon.exceptions import CarbonError, InvalidRequestError, SourceUnavailableError
+from airflow_carbon.exceptions import CarbonError, SourceUnavailableError
 from airflow_carbon.hooks import chain
 from airflow_carbon.hooks.asking import ANSWER_TIMEOUT, REFUSED_AT_FIRST, RETRY_SECONDS, asked_in_time
 from airflow_carbon.hooks.settings import Mode, min_defer, state_dir
-from airflow_carbon.triggers.promise import UNDECIDED, Promise
-from airflow_carbon.triggers.release import RELEASE, Release
+from airflow_carbon.triggers.promise import Promise
+from airflow_carbon.triggers.release import RELEASE
+from airflow_carbon.triggers.resuming import Resuming
 from airflow_carbon.triggers.run_mode import run_mode
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 STANDING = "carbon_plan"
 #: The scheduler ends a deferral this long after its latest start at the most, if no triggerer ever takes it up.
 GRACE = timedelta(seconds=10)
+#: A task in shadow waits this long for the answer of its source [s]: what only watches does not hold anybody up.
+SHADOW_PATIENCE = 5.0
 
 
 class Deferral(NamedTuple):
@@ -43,7 +46,7 @@ class Deferral(NamedTuple):
 
 
 class Waiting:
-    """Take one task instance through its wait, as far as a worker does it.
+    """Take one task instance into its wait; what comes after it is for :mod:`~airflow_carbon.triggers.resuming`.
 
     :param asked: the task's fields, rendered.
     :param pause: shortest time between two looks of a rescheduled task.
@@ -55,6 +58,7 @@ class Waiting:
         self._context = context
         self._pause = pause
         self._log = log
+        self._end = Resuming(asked, context, log=log)
         #: What the source said, where it was this process that asked; for the ledger.
         self.forecast: Forecast | None = None
         #: The plans that were given up, where it is this process that knows.
@@ -78,11 +82,11 @@ class Waiting:
             chain.check(ids)
         promise = Promise.pin(self._context, asked, now=now)
         if how is Mode.OFF:
-            return self._record(promise, {"reason": "ran at once: the carbon mode is off"}, how)
+            return self._end.record({"reason": "ran at once: the carbon mode is off"}, how, promise=promise)
         if how is Mode.SHADOW:
             return self._shadow(promise, ids, location, now)
         if not waits:
-            return self._record(promise, {"reason": f"ran at once: {exempt}"})
+            return self._end.record({"reason": f"ran at once: {exempt}"}, promise=promise)
         if not asked.deferrable:
             return self._rescheduled(promise, ids, location, now)
         left = promise.request.latest_start - now
@@ -93,8 +97,8 @@ class Waiting:
             # Too short for a trigger, and yet no start before the earliest.
             time.sleep(max(0.0, (promise.request.earliest_start - now).total_seconds()))
             seconds = max(0.0, left.total_seconds())
-            return self._record(
-                promise, {"reason": f"ran at once: {seconds:.0f} s are left before the latest start"}, how
+            return self._end.record(
+                {"reason": f"ran at once: {seconds:.0f} s are left before the latest start"}, how, promise=promise
             )
         # Not above: who resumes after the wait has no use for a trigger, and Airflow's own base of it costs.
         from airflow_carbon.triggers.carbon_window import CarbonWindowTrigger
@@ -115,41 +119,9 @@ class Waiting:
             {"location": str(location), **promise.record(now), "reason": f"to start by {promise.request.latest_start}"},
         )
 
-    def complete(self, event: dict[str, Any] | None) -> dict[str, Any]:
-        """Take up what the trigger sent.
-
-        :raises InvalidRequestError: if the first look showed that what was asked cannot be meant.
-        :raises SourceUnavailableError: if no source answered and ``on_outage`` is ``fail``.
-        """
-        event = event or {}
-        if "refused" in event:
-            raise InvalidRequestError(event["refused"])
-        if "failed" in event:
-            raise SourceUnavailableError(event["failed"])
-        if "released" in event:
-            return self._released(self._pinned(), event["released"], event.get("plan") or {})
-        if "record" not in event:
-            return self.resume(f"ran because the wait broke ({event.get('broken', 'no event came')})")
-        return self._record(self._pinned(), event["record"])
-
-    def resume(self, reason: str) -> dict[str, Any]:
-        """Go on without a decision, and say why."""
-        return self._record(self._pinned(), {"reason": reason})
-
     def _key(self) -> tuple[str, str, str, int]:
         ti = self._context["ti"]
         return ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index
-
-    def _released(self, promise: Promise, released: Any, plan: Mapping[str, Any]) -> dict[str, Any]:
-        """Go on because someone said so, and keep who and why beside what had been planned."""
-        told = Release.of(released)
-        # No field but those of a record: the plan came through a database that others write to as well.
-        known = {name: plan[name] for name in UNDECIDED if plan.get(name) is not None}
-        return self._record(promise, {**known, "reason": told.reason_in_words, "released": told.document()})
-
-    def _pinned(self) -> Promise:
-        # Without the state store's entry there is only the DAG file to ask.
-        return Promise.pinned(self._context) or Promise.pin(self._context, self._asked, now=datetime.now(UTC))
 
     def _rescheduled(self, promise: Promise, ids: Sequence[str], location: Location, now: datetime) -> dict[str, Any]:
         """Take the trigger's steps here, one look at a time."""
@@ -162,7 +134,7 @@ class Waiting:
         if (released := store.get(RELEASE)) is not None:
             store.delete(RELEASE)
             store.delete(STANDING)
-            return self._released(promise, released, wait.record())
+            return self._end.release(released, wait.record())
         from airflow_carbon.hooks.wait_record import TaskKey
         from airflow_carbon.triggers.story import Story
 
@@ -173,7 +145,7 @@ class Waiting:
         news, self.replans = story.after(wait, self.forecast, now), story.moves
         if wait.action is Action.RUN:
             store.delete(STANDING)
-            return self._record(promise, wait.record())
+            return self._end.record(wait.record(), promise=promise)
         self._log.info("%s", wait.reason)
         look = wait.next_look(now, max(patience, self._pause, min_defer()))
         if look - now < min_defer():
@@ -181,7 +153,7 @@ class Waiting:
             time.sleep(max(0.0, (look - datetime.now(UTC)).total_seconds()))
             wait.due(look)
             store.delete(STANDING)
-            return self._record(promise, wait.record())
+            return self._end.record(wait.record(), promise=promise)
         store.set(STANDING, wait.state() | story.state())
         if news is not None and (kept is None or wait.standing is None or wait.replans != kept.get("replans")):
             from airflow_carbon.hooks.decisions import keep_wait
@@ -195,15 +167,22 @@ class Waiting:
 
         wait = Wait(promise.request)
         try:
-            self._look(wait, ids, location, now)
+            self._look(wait, ids, location, now, timeout=SHADOW_PATIENCE)
         except Exception as error:
             self._log.warning("no decision", exc_info=True)
             wait.run(f"no decision: {error}")
         record = wait.record()
-        return self._record(promise, {**record, "reason": f"shadow, not delayed: {record['reason']}"}, Mode.SHADOW)
+        return self._end.record(
+            {**record, "reason": f"shadow, not delayed: {record['reason']}"}, Mode.SHADOW, promise=promise
+        )
 
-    def _look(self, wait: Wait, ids: Sequence[str], location: Location, now: datetime) -> timedelta:
-        """Ask the source and decide once; return how long the decision may stand unquestioned."""
+    def _look(
+        self, wait: Wait, ids: Sequence[str], location: Location, now: datetime, timeout: float = ANSWER_TIMEOUT
+    ) -> timedelta:
+        """Ask the source and decide once; return how long the decision may stand unquestioned.
+
+        :param timeout: for an answer [s].
+        """
         from airflow_carbon.sources.kept_promises import KeptPromises
         from airflow_carbon.sources.learned import LearnedErrors
 
@@ -215,11 +194,12 @@ class Waiting:
             hooks = chain.hooks_of(ids)
             source = chain.source_of(hooks)
             question = source.forecast(location, now=now, until=request.latest_start + request.duration)
-            forecast = asked_in_time(question, min(ANSWER_TIMEOUT, left))
+            forecast = asked_in_time(question, min(timeout, left))
             fails = OnOutage(self._asked.on_outage) is OnOutage.FAIL and wait.standing is None
             if fails and chain.stands_in(hooks, forecast):
                 raise SourceUnavailableError(f"only a typical profile is left: {forecast.source}")
-            wait.decide(forecast, now, LearnedErrors(state_dir()).observe(forecast, asked=ids))
+            kept = KeptPromises(state_dir()).record(forecast.zone, forecast.source).factor
+            wait.decide(forecast, now, LearnedErrors(state_dir()).observe(forecast, asked=ids), promises_kept=kept)
         except CarbonError as error:
             if isinstance(error, REFUSED_AT_FIRST) and wait.is_new:
                 raise
@@ -227,13 +207,7 @@ class Waiting:
             return timedelta(seconds=RETRY_SECONDS)
         self.forecast = forecast
         wait.origin["source_url"] = chain.source_url(hooks, location, forecast.source)
-        wait.origin["promises_kept"] = KeptPromises(state_dir()).record(forecast.zone, forecast.source).factor
         return source.refresh
-
-    def _record(self, promise: Promise, decided: dict[str, Any], how: Mode = Mode.ENFORCE) -> dict[str, Any]:
-        self._log.info("%s", decided["reason"])
-        started = promise.record(datetime.now(UTC))
-        return {"location": str(self._asked.location), "mode": str(how), **started, **decided}
 
 
 def _exempt(run: Any, asked: Asked) -> str:

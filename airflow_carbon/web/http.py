@@ -38,7 +38,9 @@ ATTEMPTS = 3
 #: Where trying again can help: too many requests, and servers that fail; 501 says that it never will.
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 #: Larger than any answer of the services that are known here [bytes], unpacked; and what is read of a refusal.
-LARGEST, LARGEST_REFUSAL = 16 * 1024**2, 64 * 1024
+LARGEST, LARGEST_REFUSAL = 4 * 1024**2, 64 * 1024
+#: More values than any of them has; so many take some tenths of a second to read, in which no other trigger moves.
+MOST_VALUES = 200_000
 REDIRECTS = 3
 
 #: Turns a refusal, its status and words, into the error that it means; None leaves it to the general rule.
@@ -239,6 +241,9 @@ class Http:
         return bytes(body)
 
     def _json(self, body: bytes, sent: Mapping[str, str]) -> Any:
+        # Counted before any is made: in memory an empty list takes twenty times the place that it takes in the answer.
+        if (values := body.count(b",") + body.count(b"[") + body.count(b"{")) > MOST_VALUES:
+            raise SourceResponseError(f"{self.name}: the answer has {values} values, and {MOST_VALUES} are the most")
         try:
             return json.loads(body)
         except (ValueError, RecursionError):

@@ -16,6 +16,8 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from airflow_carbon.web.private_folder import private_folder
+
 #: What nobody has written for so long [s] serves nobody any more: no forecast reaches so far.
 KEPT_SECONDS = 40 * 86_400.0
 #: One write in so many looks for what is too old.
@@ -105,8 +107,7 @@ class Shelf:
                 os.close(handle)
 
     def _made(self) -> None:
-        if not self.folder.is_dir():
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(self.folder)
 
     def _file(self, name: str) -> Path:
         # Readable for people, distinct for machines, and never a path of somebody else's choice.

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from airflow_carbon import __version__
-from airflow_carbon.cli.commands import COMMANDS, Command, Group, single_commands
+from airflow_carbon.cli.commands import COMMANDS, single_commands
+from airflow_carbon.cli.commands.declared import Command, Group
 from airflow_carbon.cli.main import main, run_command
 
 SCRIPT = [sys.executable, "-m", "airflow_carbon.cli.main"]

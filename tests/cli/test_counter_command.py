@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fakes.records import START, decision, impact
 
-from airflow_carbon.cli.commands import Command
+from airflow_carbon.cli.commands.declared import Command
 from airflow_carbon.cli.main import run_command
 from airflow_carbon.hooks.ledger import LedgerHook
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -77,6 +79,8 @@ def test_a_later_process_takes_the_plan_up_where_it_was_left() -> None:
         {"baseline": "much"},
         {"decisions": None},
         {"notes": 3},
+        {"replans": math.inf},
+        {"standing": ["2026-01-15T15:00:00+00:00", "9999-12-31T23:59:59-14:00", 1.0]},
     ],
 )
 def test_a_damaged_state_means_to_plan_anew(damage: dict[str, object]) -> None:
@@ -88,6 +92,11 @@ def test_a_damaged_state_means_to_plan_anew(damage: dict[str, object]) -> None:
     wait.decide(profile(0, DIP), NOON)
     assert wait.standing is not None
     assert wait.standing.start == NOON + 3 * HOUR
+
+
+@pytest.mark.parametrize("state", [5, "a plan", ["standing"], True])
+def test_what_is_no_state_at_all_means_to_plan_anew(state: Any) -> None:
+    assert Wait(request()).resume(state).standing is None
 
 
 @pytest.mark.parametrize("on_outage", list(OnOutage))

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 DAGS = [HERE.parent.parent / "example_dags", HERE / "dags"]
 #: Waits of the tests last a minute where real ones last hours.
-SHORT_WAITS = {"AIRFLOW__CARBON__START_MARGIN": "40s", "AIRFLOW__CARBON__MIN_DEFER": "15s"}
+SHORT_WAITS = {
+    "AIRFLOW__CARBON__START_MARGIN": "40s",
+    "AIRFLOW__CARBON__MIN_DEFER": "15s",
+    "AIRFLOW__CARBON__POOLS": "narrow=2",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

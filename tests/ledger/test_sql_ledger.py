@@ -20,11 +20,15 @@ from sqlalchemy.pool import NullPool
 
 import airflow_carbon.ledger
 from airflow_carbon.core.record import DecisionRecord, EmissionRecord, ImpactRecord, Record
+from airflow_carbon.core.record_document import field_names, key_names
 from airflow_carbon.exceptions import LedgerError
+from airflow_carbon.ledger import dialects
 from airflow_carbon.ledger.base import Ledger, Selection
+from airflow_carbon.ledger.columns import COLUMNS, VERSION_TABLE
+from airflow_carbon.ledger.dialects import Database
 from airflow_carbon.ledger.schema import REVISIONS
 from airflow_carbon.ledger.sql import SqlLedger
-from airflow_carbon.ledger.tables import METADATA, VERSION_TABLE
+from airflow_carbon.ledger.tables import METADATA
 
 LATER = START + timedelta(days=1)
 
@@ -234,3 +238,21 @@ def test_a_file_that_is_no_database_is_a_ledger_error(tmp_path: Path) -> None:
 def test_an_address_that_cannot_be_meant_is_a_ledger_error(address: str, said: str) -> None:
     with pytest.raises(LedgerError, match=said):
         SqlLedger(address)
+
+
+def test_the_columns_are_the_fields_of_the_records_and_what_the_ledger_adds() -> None:
+    added = {"month", "final", "made_at", "digest", "raw", "faulty"}
+    for kind, columns in COLUMNS.items():
+        assert set(field_names(kind)) <= set(columns.sorts) <= set(field_names(kind)) | added
+        assert set(key_names(kind)) == set(columns.key)
+        assert columns.remembered <= set(columns.sorts)
+
+
+def test_a_driver_that_is_imported_already_is_taken_before_one_that_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("psycopg")
+    address = "postgresql://user@host/name"
+    assert Database(address, 5.0).url.drivername == "postgresql+psycopg"
+    # Airflow's own database may be reached by the other one; a module of any sort stands for it here.
+    monkeypatch.setattr(dialects, "POSTGRES_DRIVERS", ("psycopg", "json"))
+    monkeypatch.delitem(sys.modules, "psycopg")
+    assert Database(address, 5.0).url.drivername == "postgresql+json"

@@ -199,3 +199,37 @@ def test_the_plugin_and_the_policy_import_no_timetable_before_one_is_asked_for()
     assert all(name.startswith("airflow_carbon") for name in loaded_modules.split())
     assert not any("carbon_cron" in name or "sensors" in name for name in loaded_modules.split())
     assert count == "2"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            "schedule=carbon_schedule('0 */4 * * *', max_delay='6h', location='zone:GB', duration='1h')",
+            "longer than the 4 h",
+        ),
+        (
+            "schedule=SCHEDULE, max_active_runs=1",
+            "with max_active_runs=1 no other run begins while one waits, up to 6 h",
+        ),
+        (
+            "schedule=SCHEDULE, default_args={'depends_on_past': True}",
+            "with depends_on_past all later runs stand still",
+        ),
+        ("schedule=SCHEDULE", None),
+    ],
+)
+def test_a_schedule_that_holds_up_its_own_runs_is_warned_of_where_dags_are_read_and_not_in_tasks(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, options: str, said: str | None
+) -> None:
+    body = f"""
+with DAG("held_up", start_date=datetime(2026, 1, 1), {options}) as dag:
+    BashOperator(task_id="work", bash_command="true")
+"""
+    loaded(tmp_path, body)
+    told = [one.getMessage() for one in caplog.records if "carbon_schedule, DAG held_up" in one.getMessage()]
+    assert (said is None and told == []) or (said is not None and len(told) == 1 and said in told[0])
+    caplog.clear()
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_TASK_ID", "work")
+    loaded(tmp_path, body)
+    assert [one for one in caplog.records if "carbon_schedule" in one.getMessage()] == []

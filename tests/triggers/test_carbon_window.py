@@ -197,10 +197,17 @@ def test_a_connection_that_vanished_counts_as_an_outage(monkeypatch: pytest.Monk
     assert "'mine' is not defined" in payload["record"]["reason"]
 
 
-def test_what_breaks_in_the_trigger_resumes_the_work_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AIRFLOW_CONN_MINE", raising=False)
-    payload, _ = fired(trigger(datetime.now(UTC), latest=30 * SECOND, on_outage="panic"))
-    assert "panic" in payload["broken"]
+def test_what_breaks_in_the_trigger_resumes_the_work_and_says_so() -> None:
+    from airflow_carbon.triggers.outlook import Outlook
+
+    async def opener(ids: Any) -> Any:
+        raise RuntimeError("panic")
+
+    async def broken() -> dict[str, Any]:
+        Outlook.use(Outlook(opener))
+        return (await asyncio.wait_for(anext(trigger(datetime.now(UTC), latest=30 * SECOND).run()), timeout=20)).payload
+
+    assert "panic" in asyncio.run(broken())["broken"]
 
 
 def test_a_malformed_series_is_refused_at_the_first_look_with_its_line(

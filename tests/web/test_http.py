@@ -529,8 +529,8 @@ def test_a_page_in_place_of_an_answer_is_told_by_its_words(server: GridServer) -
 
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_huge_answer_is_not_taken_in(server: GridServer, chunked: bool) -> None:
-    server.fail("uk", "huge", megabytes=17, chunked=chunked)
-    with pytest.raises(SourceResponseError, match=r"^uk: the answer is larger than 16 MiB$"):
+    server.fail("uk", "huge", megabytes=5, chunked=chunked)
+    with pytest.raises(SourceResponseError, match=r"^uk: the answer is larger than 4 MiB$"):
         get(uk(server))
 
 
@@ -538,10 +538,10 @@ def test_a_small_answer_that_unpacks_into_a_huge_one_is_not_taken_in() -> None:
     bomb = packed("200 OK", gzip.compress(b"0" * 100_000_000), "Content-Encoding: gzip")
     tracemalloc.start()
     try:
-        with pytest.raises(SourceResponseError, match=r"^service: the answer is larger than 16 MiB$"):
+        with pytest.raises(SourceResponseError, match=r"^service: the answer is larger than 4 MiB$"):
             scripted(bomb)
-        # A piece of 16 MiB, and the body that it is added to.
-        assert tracemalloc.get_traced_memory()[1] < 60_000_000
+        # A piece of 4 MiB, and the body that it is added to.
+        assert tracemalloc.get_traced_memory()[1] < 15_000_000
     finally:
         tracemalloc.stop()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
-from airflow_carbon.ledger.tables import METADATA, VERSION_TABLE
+from airflow_carbon.ledger.columns import VERSION_TABLE
+from airflow_carbon.ledger.tables import METADATA
 
 context.configure(
     connection=context.config.attributes["connection"],

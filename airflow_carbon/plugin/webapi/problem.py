@@ -20,6 +20,7 @@ from airflow_carbon.exceptions import (
     SourceResponseError,
     SourceUnavailableError,
     UnknownZoneError,
+    printable,
 )
 
 log = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ def problem_of(error: CarbonError, name: str = "") -> Problem:
     """
     if isinstance(error, UnknownZoneError):
         return unknown_location(name, "; no source of this deployment knows it")
-    log.warning("%s: %s: %s", name or "webapi", type(error).__name__, error)
+    log.warning("%s: %s: %s", printable(name) or "webapi", type(error).__name__, error)
     said = "the log of the api-server says why"
     if isinstance(error, SourceAuthError):
         # As its upstream's own status, but never 401: that would tell a client to log in to Airflow again.
@@ -127,7 +128,7 @@ class SdkRoute(APIRoute):
             except CarbonError as error:
                 return problem_of(error).response()
             except Exception:
-                log.exception("The Carbon Aware SDK's WebApi failed at %s", request.url.path)
+                log.exception("The Carbon Aware SDK's WebApi failed at %s", printable(request.url.path))
                 return Problem(500, "InternalServerError").response()
 
         return handled
