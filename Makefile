@@ -9,6 +9,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 WORKERS ?= 2
 MINUTES ?= 60
 SEED ?= 8
+WAITS ?= 200
+WORKING ?= 50
+ONLY ?=
+CHAOS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo airflow test test-fast test-e2e test-distributed chaos lint audit format bench if-run lock wheel env clean
@@ -47,10 +51,12 @@ test-distributed: $(DISTRIBUTED) ## the tests on the distributed engine: Postgre
 	tools/redis.sh install
 	$(BIN)/python -m pytest -m distributed tests/distributed
 
+# Each round has WAITS tasks that wait and WORKING tasks that work. ONLY is a pattern of faults; CHAOS more options.
 chaos: $(DISTRIBUTED) ## break the distributed engine on purpose for MINUTES (60), and print what came of it; SEED (8) draws it
 	tools/postgres.sh install
 	tools/redis.sh install
-	PYTHONPATH=tests $(BIN)/python -m distributed.chaos --minutes $(MINUTES) --seed $(SEED)
+	PYTHONPATH=tests $(BIN)/python -m distributed.chaos --minutes $(MINUTES) --seed $(SEED) --waits $(WAITS) \
+	  --working $(WORKING) --only '$(ONLY)' $(CHAOS)
 
 # Apart from `install`: Celery and what it brings are loaded by every airflow command, and the other tests need none of it.
 $(DISTRIBUTED): $(STAMP)

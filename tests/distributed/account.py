@@ -12,12 +12,16 @@ from distributed.traces import Trace, left
 from airflow_carbon.exceptions import LocalAirflowError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from distributed.database import Try
     from distributed.engine import Engine
 
 Key = tuple[str, int]
 #: How a wait that is over may have ended.
 OVER = {"started", "released", "timed out"}
+#: How a user may end a task.
+ENDS = {"success", "failed"}
 
 
 class Account:
@@ -25,12 +29,24 @@ class Account:
 
     :param waits: task -> key of the XCom that holds its record.
     :param margin: what is kept free before every latest start.
+    :param touched: what a user did to tasks of the run: ``cleared``, or marked as ``success`` or ``failed``.
     """
 
-    def __init__(self, engine: Engine, dag_id: str, run_id: str, *, waits: dict[str, str], margin: timedelta) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        dag_id: str,
+        run_id: str,
+        *,
+        waits: dict[str, str],
+        margin: timedelta,
+        touched: Mapping[Key, str] | None = None,
+    ) -> None:
         self._engine, self.dag_id, self.run_id = engine, dag_id, run_id
         self._waits = waits
         self._margin = margin
+        #: Whose end was set by hand, and is not the package's to tell.
+        self._marked = {key: what for key, what in (touched or {}).items() if what in ENDS}
 
     @cached_property
     def tries(self) -> list[Try]:
@@ -41,7 +57,7 @@ class Account:
     def records(self) -> dict[Key, dict[str, Any]]:
         """Each wait's record, as its XCom gives it."""
         keys = sorted({(one.task_id, one.map_index) for one in self.tries if one.task_id in self._waits})
-        return {key: self._record(*key) for key in keys}
+        return {key: self._record(*key) for key in keys if key not in self._marked}
 
     @cached_property
     def traces(self) -> list[Trace]:
@@ -69,13 +85,26 @@ class Account:
         if works:
             self.check_effects(works)
         self.check_ledger()
+        self.check_sense(self.records)
         self.check_rest()
+
+    def check_honest(self) -> None:
+        """Check that what was recorded is right, of a run whose tasks Airflow itself may have failed."""
+        decisions = self._engine.database.decisions(self.dag_id, self.run_id)
+        waits = self._engine.database.waits(self.dag_id, self.run_id)
+        ended = {one[:2] for one in self.tries if one.state == "success" and one.task_id in self._waits}
+        records = {key: self._record(*key) for key in sorted(ended - self._marked.keys())}
+        for key, record in records.items():
+            assert decisions[key]["raw"] == record, key
+            assert waits[key]["decision_id"] == record["decision_id"], key
+            assert waits[key]["state"] in OVER, (key, waits[key]["state"])
+        self.check_sense(records)
 
     def check_tries(self) -> None:
         """Check that every task has exactly one try that succeeded, and nothing is left to come."""
         succeeded = Counter((one.task_id, one.map_index) for one in self.tries if one.state == "success")
         keys = {(one.task_id, one.map_index) for one in self.tries if one.state != "skipped"}
-        wrong = {key: succeeded[key] for key in keys if succeeded[key] != 1}
+        wrong = {key: succeeded[key] for key in keys if succeeded[key] != (not self._fails(key))}
         assert not wrong, f"successful tries, where there must be one: {wrong}; {self.retried}"
 
     def check_effects(self, task_id: str) -> None:
@@ -92,7 +121,7 @@ class Account:
         """Check that the ledger holds one decision and one ended wait for each record, and says the same."""
         decisions = self._engine.database.decisions(self.dag_id, self.run_id)
         waits = self._engine.database.waits(self.dag_id, self.run_id)
-        assert decisions.keys() == self.records.keys()
+        assert decisions.keys() - self._marked.keys() == self.records.keys()
         for key, record in self.records.items():
             kept, wait = decisions[key], waits[key]
             assert kept["decision_id"] == wait["decision_id"] == record["decision_id"], key
@@ -102,10 +131,27 @@ class Account:
             assert wait["latest_start"] == datetime.fromisoformat(record["latest_start"]), key
             assert wait["intensity_g_per_kwh"] == record["intensity_g_per_kwh"], key
 
+        for key in self._marked.keys() & waits.keys():
+            assert waits[key]["state"] in OVER | {"cancelled"}, (key, self._marked[key], waits[key]["state"])
+
+    def check_sense(self, records: Mapping[Key, Mapping[str, Any]]) -> None:
+        """Check that no record contradicts itself."""
+        for key, record in records.items():
+            started, latest = (datetime.fromisoformat(record[name]) for name in ("started_at", "latest_start"))
+            assert record["in_time"] == (started <= latest + self._margin), (key, record)
+            assert record["start_overrun_seconds"] == max(0.0, round((started - latest).total_seconds(), 3)), key
+            assert record["mode"] == "enforce", key
+
     def check_rest(self) -> None:
         """Check that no task of the run is in Airflow's hands still."""
         states = self._engine.database.states(self.dag_id, self.run_id)
-        assert set(states.values()) <= {"success", "skipped"}, Counter(states.values())
+        left = {key: state for key, state in states.items() if state not in ("success", "skipped")}
+        assert not {key for key in left if not self._fails(key)}, left
+        assert set(left.values()) <= {"failed", "upstream_failed"}, left
+
+    def _fails(self, key: Key) -> bool:
+        """Tell whether a user has ended a task, or the one before it in its group, as failed."""
+        return any(what == "failed" and index == key[1] for (_, index), what in self._marked.items())
 
     def _record(self, task_id: str, map_index: int) -> dict[str, Any]:
         try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import re
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -83,3 +85,10 @@ class Composition:
             .replace("$$", "$")
             for key, value in environment.items()
         }
+
+
+def drawn(variable: str) -> str:
+    """Draw a secret for a variable of the environment file."""
+    # A Fernet key has a form of its own, as in `make env`.
+    key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    return key if "FERNET" in variable else secrets.token_hex(32)

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from distributed.account import Account
-from distributed.engine import SHORT_WAITS, Engine
+from distributed.engine import Engine
 from distributed.evening import play
+from distributed.settings import MARGIN
 from distributed.warmth import warm
-
-from airflow_carbon.core.moment import parse_duration
 
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parents[1] / "example_dags" / "pick_region_and_branch.py"
-MARGIN: timedelta = parse_duration(SHORT_WAITS["AIRFLOW__CARBON__START_MARGIN"], "start_margin")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

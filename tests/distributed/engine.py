@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import base64
+import re
 import secrets
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
-from distributed.composition import Composition
+from distributed.composition import Composition, drawn
 from distributed.database import Database
 from distributed.hostname import HOST
+from distributed.migration import migrate
+from distributed.network import networks
 from distributed.servers import Servers, free_port
+from distributed.settings import RECOVERY, REPLACED, SHORT_WAITS
 from distributed.supervisor import Supervisor
 from distributed.traces import TRACES
 from distributed.unit import GRACE, Unit
@@ -32,24 +34,6 @@ REPOSITORY = Path(__file__).parents[2]
 MARK = "CARBON_ENGINE"
 USERS = {"admin": "admin"}
 
-#: What docker-compose.yml says and the engine here does not. Who may log in is not what is tested: Airflow's simple
-#: auth manager spares the FAB provider, with some forty packages behind it.
-REPLACED = {"AIRFLOW__CORE__AUTH_MANAGER": None}
-
-#: Airflow's own times of recovery, of minutes each, for tests that last minutes; behind each its default.
-RECOVERY = {
-    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",  # 30 s
-    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",  # 300 s
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",  # 300 s
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",  # 10 s
-    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "60",  # 600 s
-    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "10",  # 120 s
-    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "15",  # 30 s
-}
-
-#: Waits of the tests last a minute where real ones last hours.
-SHORT_WAITS = {"AIRFLOW__CARBON__START_MARGIN": "40s", "AIRFLOW__CARBON__MIN_DEFER": "15s"}
-
 
 class Engine:
     """The whole of docker-compose.yml under a supervisor, with a PostgreSQL and a Redis of its own.
@@ -57,9 +41,19 @@ class Engine:
     :param home: folder for all that it writes, but the data of its servers; is made where absent.
     :param dags: DAG files and folders with some, which are copied into the one folder that all units read.
     :param environment: more settings for all units; they win over all others.
+    :param apart: units that get a network of their own, where this machine lets us make one; they can be cut off.
+    :param slots: tasks that each worker runs at a time; by default as docker-compose.yml says.
     """
 
-    def __init__(self, home: Path, *, dags: Sequence[Path], environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        dags: Sequence[Path],
+        environment: Mapping[str, str] | None = None,
+        apart: Sequence[str] = (),
+        slots: int | None = None,
+    ) -> None:
         self.home = home.resolve()
         self.shared = self.home / "shared"
         self.port = free_port()
@@ -69,6 +63,8 @@ class Engine:
         self.seconds: dict[str, float] = {}
         self._mark = secrets.token_hex(8)
         self._more = dict(environment or {})
+        self._slots = slots
+        self.networks, self.why_no_networks = networks(apart)
         for name in ("dags", "logs", "carbon", "traces"):
             (self.shared / name).mkdir(parents=True, exist_ok=True)
         for one in dags:
@@ -77,7 +73,7 @@ class Engine:
             else:
                 shutil.copy(one, self.shared / "dags")
         self.passwords = keep_passwords(self.home, USERS, {})
-        self._secrets = {name: _secret(name) for name in self.composition.secrets}
+        self._secrets = {name: drawn(name) for name in self.composition.secrets}
 
     @property
     def traces(self) -> Path:
@@ -89,10 +85,7 @@ class Engine:
         """What keeps the units alive, the api-server first."""
         found = [(name, one.command) for one in self.composition.components for name in one.units]
         found.sort(key=lambda one: one[1] != "api-server")
-        return Supervisor(
-            Unit(name, command, environment=self.environment(name), folder=self.home / "hosts" / name)
-            for name, command in found
-        )
+        return Supervisor(self._unit(name, command) for name, command in found)
 
     @cached_property
     def api(self) -> AirflowApi:
@@ -171,8 +164,15 @@ class Engine:
         self._secrets["REDIS_PASSWORD"] = str(urlsplit(self.servers.redis.run("url")).password)
         Database(self.servers.postgres.run("url")).make("airflow", self._secrets["POSTGRES_PASSWORD"])
         self.seconds["servers"] = time.monotonic() - begin
+        for network in self.networks.values():
+            for port in (self.port, *(server.port for server in self.servers.both)):
+                network.offer(port)
         begin = time.monotonic()
-        self._migrate()
+        with ThreadPoolExecutor() as together:
+            migrated = together.submit(migrate, self.home / "hosts" / "init", self.environment("api-server"))
+            # They begin with half a minute of imports, and ask for no table.
+            self.supervisor.start_first(*(name for name in self.supervisor.units if name.startswith("worker")))
+            migrated.result()
         self.seconds["migrate"] = time.monotonic() - begin
         begin = time.monotonic()
         self.supervisor.start()
@@ -187,6 +187,8 @@ class Engine:
         finally:
             # An impatient signal may cut the above short; servers in the background would outlive everything.
             self.servers.remove()
+            for network in self.networks.values():
+                network.close()
 
     def wait_healthy(self, timeout: float = 150.0) -> None:
         """Wait until every unit that is not held down does its work.
@@ -227,23 +229,12 @@ class Engine:
         # A job of a start that is over may look alive still.
         return unit.name in beats and beats[unit.name] >= unit.started
 
-    def _migrate(self) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", "airflow", "db", "migrate"],
-            env={**self.environment("api-server"), "AIRFLOW_HOME": str(self.home / "hosts" / "init")},
-            cwd=self.home,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        if done.returncode:
-            raise LocalAirflowError(f"airflow db migrate: {done.returncode}\n{tail(done.stdout + done.stderr)}")
-
-
-def _secret(name: str) -> str:
-    # A Fernet key has a form of its own, as in `make env`.
-    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode() if "FERNET" in name else secrets.token_hex(32)
+    def _unit(self, name: str, command: str) -> Unit:
+        if self._slots is not None:
+            command = re.sub(r"--concurrency \d+", f"--concurrency {self._slots}", command)
+        unit = Unit(name, command, environment=self.environment(name), folder=self.home / "hosts" / name)
+        unit.network = self.networks.get(name)
+        return unit
 
 
 def _marked(process: psutil.Process, mark: str) -> bool:

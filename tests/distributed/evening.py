@@ -20,15 +20,16 @@ DIRTY, CLEAN, SO_SO = 400.0, 100.0, 300.0
 CLEAN_QUARTERS, SO_SO_QUARTERS = 6, 40
 
 
-def play(api: AirflowApi, folder: Path, conn_id: str, *, seed: int, dirty: int = 4) -> Path:
+def play(api: AirflowApi, folder: Path, conn_id: str, *, seed: int, dirty: int = 4, slower: float = 1.0) -> Path:
     """Let an evening begin now, behind a connection, and give the file that it is read from.
 
     :param folder: that every host sees.
     :param dirty: quarters until it becomes clean.
+    :param slower: how much longer than :data:`SPEED` says a quarter takes [1].
     """
     file = folder / f"{conn_id}.csv"
     file.write_text(series(seed, dirty))
-    connect(api, conn_id, "carbon_history", path=str(file), replay=datetime.now(UTC).isoformat(), speed=SPEED)
+    connect(api, conn_id, "carbon_history", path=str(file), replay=datetime.now(UTC).isoformat(), speed=SPEED / slower)
     return file
 
 

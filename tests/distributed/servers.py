@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -66,8 +67,10 @@ class Servers:
         :raises LocalAirflowError: if that is not possible here.
         """
         for server in self.both:
+            # One after the other: there is one package manager.
             server.run("install")
-            server.run("start")
+        with ThreadPoolExecutor() as together:
+            list(together.map(lambda server: server.run("start"), self.both))
 
     def remove(self) -> None:
         """Stop them and remove all that they kept."""

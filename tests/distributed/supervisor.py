@@ -36,10 +36,19 @@ class Supervisor:
     def __repr__(self) -> str:
         return f"Supervisor({list(self.units.values())})"
 
+    def start_first(self, *names: str) -> None:
+        """Start some units before the others; nobody watches them yet.
+
+        :raises LocalAirflowError: if there is no such unit.
+        """
+        for name in names:
+            self._unit(name).start()
+
     def start(self) -> None:
-        """Start all units, and watch them from now on."""
+        """Start all units that do not run yet, and watch them all from now on."""
         for unit in self.units.values():
-            unit.start()
+            if not unit.alive:
+                unit.start()
         self._watch.start()
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL, *, restart: bool = True) -> None:

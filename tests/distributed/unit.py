@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
 from airflow_carbon.cli.component import Component, end_all
+
+if TYPE_CHECKING:
+    from distributed.network import Network
 
 #: As a container manager waits, before it kills [s].
 GRACE = 10.0
@@ -32,6 +36,10 @@ class Unit:
         self.starts = 0
         #: A unit that is held down is not started again when it dies.
         self.held = False
+        #: More of its environment, from its next start on.
+        self.more: dict[str, str] = {}
+        #: Where it lives; None for the network of this machine.
+        self.network: Network | None = None
         self._environment = {**environment, "AIRFLOW_HOME": str(folder)}
         # A container has a host name, by which Celery knows its worker; and a log server, where all units here write to
         # one folder. For the other components that is left out elsewhere.
@@ -68,7 +76,11 @@ class Unit:
         """Start it; what its last start left is killed first, as the end of a container kills all in it."""
         self.clear()
         self._read_from = self.log.stat().st_size if self.log.exists() else 0
-        self._component = Component(self.command, environment=self._environment, log=self.log)
+        environment = {**self._environment, **self.more}
+        within: Callable[[Callable[[], Component]], Component] = (
+            self.network.inside if self.network else lambda do: do()
+        )
+        self._component = within(lambda: Component(self.command, environment=environment, log=self.log))
         self.starts += 1
 
     def said(self) -> str:

@@ -1,7 +1,8 @@
-"""The other forms of a wait: tasks that wait by themselves, and a wait of hours that somebody releases."""
+"""The other forms of a wait: tasks that wait by themselves, a wait of hours that somebody releases, and mere work."""
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +24,20 @@ with DAG("one_line_each", schedule=None, default_args={"retries": 2, "retry_dela
         return 2 * number
 
     mapped.expand(number=[1, 2, 3])
+
+with DAG("at_work", schedule=None, params={"count": 1, "works": 60.0}, max_active_tasks=256):
+
+    @task(retries=3, retry_delay=SOON)
+    def numbers(params: dict[str, Any]) -> list[int]:
+        return list(range(params["count"]))
+
+    @task(retries=3, retry_delay=SOON)
+    def work(number: int, params: dict[str, Any]) -> None:
+        leave("began", str(number))
+        time.sleep(params["works"])
+        leave("done", str(number))
+
+    work.expand(number=numbers())
 
 with DAG("waits_for_somebody", schedule=None):
     CarbonAwareSensor(
