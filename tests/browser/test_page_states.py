@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
 
 PAGES = {"overview": "/", "dag": DAG_PAGE, "task": TASK_PAGE}
 WITHOUT_CHARTS = {"empty", "ledger_down", "broken", "session_ended"}
+#: How far away a planned start is; the hour of the day at which the test runs decides that.
+AHEAD = re.compile(r"\bin \d+ (h|min)")
 #: What each state must say, wherever it is seen.
-SAYS = {
+SAYS: dict[tuple[str, str], list[str | re.Pattern[str]]] = {
     ("empty", "overview"): ["No decision yet", "Put a CarbonAwareSensor", "Nothing waits", "No source of intensities"],
     ("empty", "dag"): ["No decision yet"],
     ("empty", "task"): ["No decision of this task"],
-    ("waiting", "overview"): ["Waiting tasks", "Attributed reduction", "Avoided (estimate)", "in 2"],
+    ("waiting", "overview"): ["Waiting tasks", "Attributed reduction", "Avoided (estimate)", AHEAD],
     ("waiting", "task"): ["Waits for the cleanest two hours", "At the latest", "Start now", "not in allowed_regions"],
     ("waiting", "dag"): ["Promised against realised", "Carbon per model", "What more flexibility would bring"],
     ("replanned", "task"): ["moved by 14 minutes"],
