@@ -15,7 +15,7 @@ ONLY ?=
 CHAOS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo airflow test test-fast test-e2e test-distributed chaos lint audit format bench if-run lock wheel env clean
+.PHONY: help install demo airflow test test-fast test-e2e test-distributed test-compat chaos lint audit format bench soak if-run lock wheel env clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -63,6 +63,10 @@ $(DISTRIBUTED): $(STAMP)
 	$(PIP) install --quiet --no-build-isolation -c constraints.txt -e '.[dev,distributed]'
 	@touch $@
 
+test-compat: install ## the tests on other versions of Airflow and Python; E2E=1 takes all of them
+	$(PIP) install --quiet uv
+	WORKERS=$(WORKERS) $(BIN)/python tools/compat.py $(ONLY)
+
 lint: install ## ruff, mypy --strict, and the floors of the house
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -79,6 +83,11 @@ format: install ## let ruff put the code in order
 
 bench: install ## print every figure that the README states
 	for file in $$(grep -l "^def main" benchmarks/*.py); do echo "== $$file" && $(BIN)/python "$$file" || exit 1; done
+
+soak: install ## the long measurements: an hour of decisions, then waits on a real Airflow, as many as it can hold
+	$(BIN)/python benchmarks/soak.py 3600
+	$(BIN)/python benchmarks/mapped.py 500
+	$(BIN)/python benchmarks/mapped.py 2000 carbon
 
 if-run: install ## install Impact Framework into .if, to compare manifests with it; needs Node.js
 	$(BIN)/python tools/impact_framework.py
@@ -109,5 +118,5 @@ endef
 export FILL_SECRETS
 
 clean: ## remove the environment and everything that was built
-	rm -rf $(VENV) .audit .if dist build .airflow .demo .artefacts .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .audit .compat .if dist build .airflow .demo .artefacts .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
