@@ -57,7 +57,7 @@ class CarbonAware(BaseOperator, metaclass=AwareMeta):
             # Not by the operator's own: a sensor's, for one, has its own idea of what an error means.
             return self.carbon_wait_complete(context, **(next_kwargs or {}))
         wait = self._carbon_wait(context)
-        if next_method != _FAILED or not wait.pending():
+        if next_method != FAILED or not wait.pending():
             wait.remember()
             return super().resume_execution(next_method, next_kwargs, context)
         try:
@@ -79,4 +79,4 @@ class CarbonAware(BaseOperator, metaclass=AwareMeta):
 
 _RESUME = CarbonAware.carbon_wait_complete.__name__
 #: What Airflow resumes with where a trigger raised or timed out, whosever it was.
-_FAILED = "__fail__"
+FAILED = "__fail__"

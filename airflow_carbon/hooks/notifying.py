@@ -21,12 +21,15 @@ PATIENCE_SECONDS = 5.0
 IN_WORDS = {"waiting": "waits", "started": "starts", "near": "starts near its latest start"}
 
 
-def tell(notify: Any, what: str, record: Mapping[str, Any], context: Context) -> None:
+def tell(
+    notify: Any, what: str, record: Mapping[str, Any], context: Context, *, patience: float = PATIENCE_SECONDS
+) -> None:
     """Tell every channel; a failure is logged by its kind, and the task goes on.
 
     :param notify: one notifier or several, or any callables that take a context; None tells nobody.
     :param what: ``waiting``, ``started`` or ``near``.
     :param record: of the decision, or of what was promised.
+    :param patience: the task goes on after so long [s].
     """
     channels = list(notify) if isinstance(notify, Sequence) else [] if notify is None else [notify]
     if not channels:
@@ -45,9 +48,9 @@ def tell(notify: Any, what: str, record: Mapping[str, Any], context: Context) ->
 
     thread = threading.Thread(target=call, name="carbon-notify", daemon=True)
     thread.start()
-    thread.join(PATIENCE_SECONDS)
+    thread.join(patience)
     if thread.is_alive():
-        log.warning("a channel did not answer within %g s; the task goes on", PATIENCE_SECONDS)
+        log.warning("a channel did not answer within %g s; the task goes on", patience)
 
 
 def occasion(record: Mapping[str, Any]) -> str:

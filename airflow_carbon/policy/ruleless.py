@@ -6,17 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from airflow_carbon.decorators.aware_task import CarbonAware
+from airflow_carbon.decorators.aware_task import FAILED, CarbonAware
 from airflow_carbon.policy.task_policy import COMPLETE
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_carbon.decorators.own_wait import OwnWait
-
-
-#: What Airflow resumes with where a trigger raised or timed out, whosever it was.
-FAILED = "__fail__"
 
 
 class Ruleless(BaseOperator):

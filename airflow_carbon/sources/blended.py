@@ -47,14 +47,18 @@ class Blended:
     :param source: what is asked, cached.
     :param history: of the same source.
     :param shelf: keeps what was learned, for all processes of the host.
+    :param patience: an answer is held up for no longer by what may mend it.
     """
 
-    def __init__(self, source: CarbonSource, history: KeptHistory, shelf: Shelf) -> None:
+    def __init__(
+        self, source: CarbonSource, history: KeptHistory, shelf: Shelf, *, patience: timedelta = PATIENCE
+    ) -> None:
         self.source = source
         self.name = source.name
         self.refresh = source.refresh
         self._history = history
         self._shelf = shelf
+        self._patience = patience.total_seconds()
         self._known: dict[str, _Known] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
@@ -94,7 +98,7 @@ class Blended:
         if (is_due or blend.helps) and not failed:
             asked_us = microseconds(now) if is_due else asked_us
             try:
-                async with asyncio.timeout(PATIENCE.total_seconds()):
+                async with asyncio.timeout(self._patience):
                     blend, own = await self._mended(blend, location, now, learn=is_due)
             except (CarbonError, TimeoutError):
                 failed, asked_us = True, microseconds(now)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import TriggerRule
+from airflow.sdk import TriggerRule, get_parsing_context
 
 from airflow_carbon.core.moment import in_words, parse_duration
 from airflow_carbon.exceptions import InvalidRequestError
@@ -55,7 +54,7 @@ def attach(dag: DAG) -> None:
         own = attrs.evolve(outer, timetable=own)
     dag.timetable = own
     # A task process reads the DAG too, and is no place to speak of its schedule.
-    if not os.environ.get("_AIRFLOW_PARSING_CONTEXT_TASK_ID"):
+    if get_parsing_context().task_id is None:
         _caution(dag, timetable.carbon_wait)
 
 
