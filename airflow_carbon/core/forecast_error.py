@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -109,9 +110,7 @@ class ForecastError:
         """Draw a forecast to the consensus, hour by whole hour; its shape within an hour stays its own."""
         if forecast.kind is not Kind.FORECAST or not self._speaks_of(forecast):
             return forecast
-        hour, newest = hourly(forecast)
-        known, shared = self._known(hour, newest)
-        return shifted(forecast, hour, np.where(shared, known - newest, 0.0))
+        return _drawn(self, forecast)
 
     def hysteresis_percent(self, now: datetime, standing: datetime, better: datetime) -> float:
         """Give the gain [%] that one start must show over another before it is more than the source's own error.
@@ -175,6 +174,14 @@ class ForecastError:
             known[first - hour : last - hour] = self.consensus[first - self.hour : last - self.hour]
             shared[first - hour : last - hour] = True
         return known, shared
+
+
+@lru_cache(maxsize=128)
+def _drawn(error: ForecastError, forecast: Forecast) -> Forecast:
+    """Draw a forecast to the consensus, once for all the thousands who wait on its zone."""
+    hour, newest = hourly(forecast)
+    known, shared = error._known(hour, newest)
+    return shifted(forecast, hour, np.where(shared, known - newest, 0.0))
 
 
 def shifted(forecast: Forecast, hour: int, shift: NDArray[np.float64]) -> Forecast:

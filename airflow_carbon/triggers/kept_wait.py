@@ -8,13 +8,20 @@ import re
 import tempfile
 import time
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_carbon.web.private_folder import private_folder
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 #: A file that nobody has written for so long [s] belongs to no wait any more.
 KEPT_SECONDS = 30 * 86_400.0
+#: A plan that stands is written anew once its intensity has moved by this share: each forecast moves it by a little,
+#: and a process that takes the wait over gives no plan up for so little.
+DRIFT = 0.01
 #: What a decision id may look like; it names a file.
 _ID = r"[0-9a-f\-]{1,64}"
 
@@ -44,10 +51,10 @@ class KeptWait:
 
     def write(self, state: dict[str, Any]) -> None:
         """Keep a state, where its plan differs from the one that was kept last."""
-        plan = {key: state.get(key) for key in ("standing", "baseline", "replans", "notes")}
-        if self._file is None or plan == self._written:
+        if self._file is None or (self._written is not None and _stands(state, self._written)):
             return
-        self._written = plan
+        # Copied, since a wait goes on writing into its notes.
+        self._written = {key: copy(state.get(key)) for key in ("standing", "baseline", "replans", "notes")}
         text = json.dumps(state)
         with suppress(OSError):
             # Under a name that nobody can foresee: whoever else may write there could have laid a link in its place.
@@ -74,3 +81,13 @@ class KeptWait:
         if self._file is not None:
             with suppress(OSError):
                 self._file.unlink(missing_ok=True)
+
+
+def _stands(state: Mapping[str, Any], written: Mapping[str, Any]) -> bool:
+    """Tell whether nothing has changed that a later process would miss."""
+    if any(state.get(key) != written[key] for key in ("baseline", "replans", "notes")):
+        return False
+    plan, before = state.get("standing"), written["standing"]
+    if not plan or not before or None in (plan[2], before[2]):
+        return bool(plan == before)
+    return bool(plan[:2] == before[:2] and abs(plan[2] - before[2]) <= DRIFT * before[2])

@@ -119,6 +119,14 @@ def test_belief_keeps_the_shape_within_an_hour_at_any_step():
     assert (believed.start, believed.step, believed.issued_at) == (second.start, second.step, second.issued_at)
 
 
+def test_one_issue_is_drawn_once_for_all_who_wait_on_its_zone_and_anew_for_another_consensus():
+    error = ForecastError().observed(issue([100.0] * 24))
+    newest = issue([90.0] * 24, at=3)
+    assert error.believed(newest) is error.believed(newest)
+    assert error.observed(newest).believed(newest) is not error.believed(newest)
+    assert error.believed(issue([80.0] * 24, at=3)).intensity[0] == pytest.approx(100.0)
+
+
 @given(
     st.lists(st.floats(0, 1000), min_size=1, max_size=60),
     st.lists(st.floats(0, 1000), min_size=1, max_size=60),
