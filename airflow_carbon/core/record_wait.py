@@ -30,7 +30,7 @@ REMEMBERED = ("baseline_start", "baseline_end", "forecast", "forecast_made_at", 
 
 @value(kw_only=True)
 class WaitRecord:
-    """Hold one wait as it stood at ``updated_at``; of two with one decision the later counts.
+    """Hold one wait as it stood at ``updated_at``; of two with one decision the later ``since`` counts, then the later.
 
     :param decision_id: identity of the wait, as in its decision; a retry or a clear keeps it.
     :param ready_at: when the task was first ready: start of the baseline.
@@ -52,6 +52,9 @@ class WaitRecord:
     :param replans: each plan that was given up for another, the first first: ``at``, ``start`` (the new one) and
         ``reason``; None where not known.
     :param updated_at: when this was so.
+    :param since: when what tells this began to have a say, by default ``updated_at``. A trigger has one from the end of
+        its least life on: what a worker says afterwards counts for more, even where a triggerer that was taken for dead
+        goes on, or another one takes up what is over.
     :raises InvalidRequestError: naming the field that is wrong.
     """
 
@@ -85,6 +88,7 @@ class WaitRecord:
     forecast_made_at: datetime | None = None
     replans: Sequence[Mapping[str, Any]] | None = None
     updated_at: datetime
+    since: datetime | None = None
 
     def __post_init__(self) -> None:
         whole_numbers(self, "map_index")
@@ -95,10 +99,13 @@ class WaitRecord:
         amounts(self, "duration_seconds", "intensity_g_per_kwh", "baseline_intensity_g_per_kwh", least=0.0)
         amounts(self, "promised_saving_percent")
         moments(self, "ready_at", "earliest_start", "latest_start", "updated_at", "start", "end", "baseline_start",
-                "baseline_end", "forecast_made_at", *(() if self.started_at is None else ("started_at",)))  # fmt: skip
+                "baseline_end", "forecast_made_at", "since",
+                *(() if self.started_at is None else ("started_at",)))  # fmt: skip
         for name in ("ready_at", "earliest_start", "latest_start", "updated_at", "duration_seconds"):
             if getattr(self, name) is None:
                 raise InvalidRequestError(f"{name}: missing; a wait must have one")
+        if self.since is None:
+            object.__setattr__(self, "since", self.updated_at)
         if self.forecast is not None and not _is_plain(self.forecast):
             object.__setattr__(self, "forecast", plain(self.forecast))
         if self.replans is not None:

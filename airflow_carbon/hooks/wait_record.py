@@ -48,6 +48,7 @@ def wait_record(
     forecast: Forecast | None = None,
     baseline: bool = True,
     replans: Sequence[Mapping[str, Any]] | None = None,
+    since: datetime | None = None,
 ) -> WaitRecord:
     """Make the record of a wait.
 
@@ -56,6 +57,7 @@ def wait_record(
     :param forecast: what the plan that stands was made on; None where that is not known here.
     :param baseline: whether it is the forecast of the first decision, on which the baseline was set too.
     :param replans: None where they are not known here.
+    :param since: when the teller began to have a say; None where that is now.
     :raises InvalidRequestError: naming the field that is wrong.
     """
     told: dict[str, Any] = {name: decision.get(name) for name in ALIKE}
@@ -77,6 +79,7 @@ def wait_record(
         started_at=None if state == WAITING else at,
         replans=replans,
         updated_at=at,
+        since=since,
     )
 
 

@@ -159,6 +159,7 @@ WAIT = Columns(
         "forecast_made_at": "moment?",
         "replans": "text?",
         "updated_at": "moment",
+        "since": "moment?",
         "digest": "digest",
     },
     frozenset(REMEMBERED),

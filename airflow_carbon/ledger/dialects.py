@@ -28,7 +28,7 @@ WRITES = "carbon_writes"
 #: Drivers of PostgreSQL that are known to work, the preferred one first.
 POSTGRES_DRIVERS = ("psycopg", "psycopg2")
 #: What decides between two records with one key, the first before the next.
-_RANKS = ("final", "made_at", "updated_at", "digest")
+_RANKS = ("final", "made_at", "since", "updated_at", "digest")
 #: Any number, as long as nobody else locks with it: the letters "carbon".
 _LOCK = 0x636172626F6E
 

@@ -44,7 +44,7 @@ def from_row(kind: type[AnyRecord], row: Mapping[str, Any]) -> AnyRecord:
 def digest(record: Record) -> str:
     """Tell records apart by all they hold but when they were made: 128 bits of SHA-256, in hexadecimal."""
     document = document_of(record)
-    for name in ("made_at", "updated_at"):
+    for name in ("made_at", "updated_at", "since"):
         document.pop(name, None)
     return hashlib.sha256(json_text(document).encode()).hexdigest()[:32]
 

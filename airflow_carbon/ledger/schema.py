@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 #: Every version, from the first to the newest; each has its file in ``migrations/versions``.
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 NEWEST = REVISIONS[-1]
 
 _ASK = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608 (a name of our own)

@@ -230,7 +230,7 @@ class CarbonWindowTrigger(BaseTrigger):
 
         state = kept.read()
         wait = Wait(row.request, self.location).resume(state)
-        self._story = self._told(state)
+        self._story = self._told(state, row.not_before)
         with outlook.place_in_crowd(wait, self._crowd()) as place:
             return await self._decided(row, outlook, wait, kept, self._story, place, Action.RUN)
 
@@ -284,13 +284,15 @@ class CarbonWindowTrigger(BaseTrigger):
         patience = answer.refresh * (1.0 + 0.1 * random.random())  # noqa: S311 - spreads load, guards nothing
         return patience, answer.forecast
 
-    def _told(self, state: Mapping[str, Any] | None) -> Story:
+    def _told(self, state: Mapping[str, Any] | None, since: datetime) -> Story:
         from airflow_carbon.hooks.wait_record import TaskKey
         from airflow_carbon.triggers.story import Story
 
         names = ("decision_id", "location", "ready_at", "earliest_start", "latest_start", "duration_seconds")
         known = bool(self.task_key and self.decision_id)
-        return Story(TaskKey(*self.task_key) if known else None, {name: getattr(self, name) for name in names}, state)
+        return Story(
+            TaskKey(*self.task_key) if known else None, {name: getattr(self, name) for name in names}, state, since
+        )
 
     def _publish(self, news: News | None) -> None:
         if news is None:

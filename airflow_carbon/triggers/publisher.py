@@ -43,6 +43,7 @@ class News(NamedTuple):
     forecast: Forecast | None = None
     baseline: bool = False
     replans: Sequence[Mapping[str, Any]] | None = None
+    since: datetime | None = None
 
     def record(self) -> WaitRecord:
         """Make the record of it.
@@ -57,6 +58,7 @@ class News(NamedTuple):
             forecast=self.forecast,
             baseline=self.baseline,
             replans=self.replans,
+            since=self.since,
         )
 
 

@@ -40,12 +40,18 @@ class Story:
     :param key: the task instance; None of one that is not known, and tells nothing.
     :param promised: what was promised to it, in the words of a decision's record.
     :param state: what :meth:`state` gave to an earlier process.
+    :param since: end of the trigger's least life; a worker goes on with the task after it alone.
     """
 
     def __init__(
-        self, key: TaskKey | None, promised: Mapping[str, Any], state: Mapping[str, Any] | None = None
+        self,
+        key: TaskKey | None,
+        promised: Mapping[str, Any],
+        state: Mapping[str, Any] | None = None,
+        since: datetime | None = None,
     ) -> None:
         self._key = key
+        self._since = since
         self._promised = promised
         kept = (state or {}).get(MOVES)
         self.moves: list[dict[str, Any]] = (
@@ -78,7 +84,15 @@ class Story:
         decision = {**self._promised, **wait.record()}
         # What the baseline was set on is seen once; a plan made from scratch sets it anew.
         baseline = forecast is not None and (planned is None or wait.decisions <= 1)
-        self._last = News(self._key, decision, now, forecast=forecast, baseline=baseline, replans=tuple(self.moves))
+        self._last = News(
+            self._key,
+            decision,
+            now,
+            forecast=forecast,
+            baseline=baseline,
+            replans=tuple(self.moves),
+            since=self._since,
+        )
         return self._last
 
     def started(self, wait_record: Mapping[str, Any], now: datetime) -> News | None:
@@ -89,7 +103,7 @@ class Story:
         if self._key is None:
             return None
         decision = {**self._promised, **wait_record}
-        return News(self._key, decision, now, STARTED, replans=tuple(self.moves))
+        return News(self._key, decision, now, STARTED, replans=tuple(self.moves), since=self._since)
 
     def cancelled(self) -> News | None:
         """Give the end of a wait that a user ended.

@@ -46,7 +46,7 @@ def told(capsys: pytest.CaptureFixture[str], run: Any, **given: Any) -> Any:
 
 
 def test_init_makes_the_ledger_and_can_be_repeated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    expected = {"ledger": "ledger.db", "schema": "0002"}
+    expected = {"ledger": "ledger.db", "schema": "0003"}
     assert told(capsys, commands.run_init) == told(capsys, commands.run_init) == expected
     assert (tmp_path / "state" / "ledger.db").exists()
 

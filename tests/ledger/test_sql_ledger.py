@@ -165,7 +165,7 @@ def test_a_newer_schema_is_refused_with_what_to_do(ledger: SqlLedger, url: str) 
     with raw_engine(url).begin() as connection:
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
     for call in (lambda one: one.write([emission()]), lambda one: list(one.read(EmissionRecord)), SqlLedger.init):
-        with pytest.raises(LedgerError, match=r"schema 9999.*knows 0002.*upgrade the package"):
+        with pytest.raises(LedgerError, match=r"schema 9999.*knows 0003.*upgrade the package"):
             call(SqlLedger(url))
 
 

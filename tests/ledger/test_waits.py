@@ -59,6 +59,19 @@ def test_news_that_come_late_change_nothing_and_a_cleared_task_waits_again(ledge
     assert [one.decision_id for one in ledger.waits(waiting=True)] == ["one"]
 
 
+def test_a_trigger_that_comes_late_does_not_gainsay_the_worker_and_the_next_deferral_does(ledger: SqlLedger) -> None:
+    ledger.write([wait(updated_at=START + HOUR, since=START)])
+    # It ran on in a triggerer that was taken for dead, while another one let the task go on.
+    over = wait(state="started", started_at=START + 2 * HOUR, updated_at=START + 2 * HOUR)
+    assert ledger.write([over]) == 1
+    late = START + 3 * HOUR
+    assert ledger.write([wait(updated_at=late, since=START)]) == 0
+    assert ledger.write([wait(state="started", started_at=late, updated_at=late, since=START)]) == 0
+    assert ledger.waits() == [over]
+    assert ledger.write([wait(updated_at=late, since=late)]) == 1
+    assert [one.updated_at for one in ledger.waits(waiting=True)] == [late]
+
+
 def test_two_news_of_one_wait_in_one_write_leave_the_later(ledger: SqlLedger) -> None:
     ledger.write([wait(forecast=FORECAST), wait(state="cancelled", updated_at=START + timedelta(microseconds=1))])
     (one,) = ledger.waits()
@@ -120,3 +133,18 @@ def test_a_filled_ledger_of_the_first_schema_gets_the_table_and_keeps_its_rows(u
 def test_a_wrong_field_of_a_wait_is_named(fields: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidRequestError, match=said):
         wait(**fields)
+
+
+def test_a_wait_of_the_second_schema_goes_on_under_the_third(url: str) -> None:
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=NullPool)
+    SqlLedger(url).write([wait(updated_at=START + HOUR), wait("over", state="started", updated_at=START + HOUR)])
+    config = Config()
+    config.set_main_option("script_location", str(schema.__file__).replace("schema.py", "migrations"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0002")
+    again = SqlLedger(url)
+    # A trigger that began before the upgrade goes on with news of its own.
+    assert again.write([wait(start=START + 4 * HOUR, updated_at=START + 2 * HOUR, since=START)]) == 1
+    assert {one.decision_id: one.start for one in again.waits()} == {"one": START + 4 * HOUR, "over": START + 2 * HOUR}
+    assert [one.decision_id for one in again.waits(waiting=False)] == ["over"]
