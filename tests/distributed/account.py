@@ -124,12 +124,13 @@ class Account:
         assert decisions.keys() - self._marked.keys() == self.records.keys()
         for key, record in self.records.items():
             kept, wait = decisions[key], waits[key]
-            assert kept["decision_id"] == wait["decision_id"] == record["decision_id"], key
-            assert kept["raw"] == record, key
+            assert kept["raw"] == record, (key, kept["raw"], record)
             assert wait["state"] in OVER, (key, wait["state"])
-            assert wait["started_at"] == datetime.fromisoformat(record["started_at"]), key
-            assert wait["latest_start"] == datetime.fromisoformat(record["latest_start"]), key
-            assert wait["intensity_g_per_kwh"] == record["intensity_g_per_kwh"], key
+            told = {name: record[name] for name in ("decision_id", "intensity_g_per_kwh")}
+            told |= {name: datetime.fromisoformat(record[name]) for name in ("started_at", "latest_start")}
+            differs = {name: f"{wait[name]} and not {value}" for name, value in told.items() if wait[name] != value}
+            assert not differs, f"{key}: the ledger's wait says {differs}"
+            assert kept["decision_id"] == record["decision_id"], key
 
         for key in self._marked.keys() & waits.keys():
             assert waits[key]["state"] in OVER | {"cancelled"}, (key, self._marked[key], waits[key]["state"])
