@@ -217,7 +217,7 @@ def test_a_refused_start_says_why_and_keeps_the_reason(opened: Callable[..., Pag
     page.get_by_text("your role may not edit this task").wait_for()
     assert page.get_by_label("Reason").input_value() == "why not"
     page.keyboard.press("Escape")
-    assert page.locator("dialog").count() == 0
+    page.locator("dialog").wait_for(state="detached")
     assert page.evaluate("document.activeElement.id").startswith("release-")
 
 
