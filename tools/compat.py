@@ -105,7 +105,7 @@ def environment(name: str, combination: Combination) -> Path:
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / ".gitignore").write_text("*\n")
     if not python.exists():
-        uv("venv", "--python", interpreter(combination.python), str(folder))
+        uv("venv", "--seed", "--python", interpreter(combination.python), str(folder))
     # First what users get, then the tools of the tests beside it.
     with tempfile.TemporaryDirectory(prefix="carbon-compat-") as scratch:
         wanted, pinned = Path(scratch) / "wanted.txt", Path(scratch) / "pinned.txt"
