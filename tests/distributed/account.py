@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from distributed.traces import Trace, left
-
 from airflow_carbon.exceptions import LocalAirflowError
+from distributed.traces import Trace, left
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

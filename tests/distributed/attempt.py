@@ -9,18 +9,18 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import psycopg
-from distributed.account import Account
-from distributed.connection import connect
-from distributed.evening import DIRTY, play
-from distributed.fault import TO_THE_END, Fault, Scene
-from distributed.outcome import Outcome
-from distributed.settings import MARGIN
 from fakes.grid_server import GridServer
 
 from airflow_carbon.cli.airflow_api import poll
 from airflow_carbon.cli.ledger_sync import sync
 from airflow_carbon.exceptions import LocalAirflowError
 from airflow_carbon.ledger.sql import SqlLedger
+from distributed.account import Account
+from distributed.connection import connect
+from distributed.evening import DIRTY, play
+from distributed.fault import TO_THE_END, Fault, Scene
+from distributed.outcome import Outcome
+from distributed.settings import MARGIN
 
 if TYPE_CHECKING:
     from distributed.engine import Engine

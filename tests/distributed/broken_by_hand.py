@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from distributed.broken_source import put
-from distributed.fault import Fault, Scene, once
-
 from airflow_carbon.cli.airflow_api import poll
 from airflow_carbon.exceptions import LocalAirflowError
+from distributed.broken_source import put
+from distributed.fault import Fault, Scene, once
 
 if TYPE_CHECKING:
     from airflow_carbon.cli.airflow_api import AirflowApi

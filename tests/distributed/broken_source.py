@@ -10,11 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distributed.evening import series
-from distributed.fault import AWAY, TO_THE_END, Fault, Scene
 from fakes.answers import ANSWERS
 from fakes.answers.common import Answer
 from fakes.grid_faults import with_rows, with_values
+
+from distributed.evening import series
+from distributed.fault import AWAY, TO_THE_END, Fault, Scene
 
 if TYPE_CHECKING:
     from fakes.answers.common import Ask

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from distributed.account import Account
 from distributed.engine import Engine
 from distributed.evening import play

@@ -14,6 +14,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
+
+from airflow_carbon.cli.airflow_api import AirflowApi, poll
+from airflow_carbon.cli.airflow_environment import keep_passwords, surroundings
+from airflow_carbon.cli.component import end_all, tail
+from airflow_carbon.exceptions import LocalAirflowError
 from distributed.composition import Composition, drawn
 from distributed.database import Database
 from distributed.hostname import HOST
@@ -24,11 +29,6 @@ from distributed.settings import RECOVERY, REPLACED, SHORT_WAITS
 from distributed.supervisor import Supervisor
 from distributed.traces import TRACES
 from distributed.unit import GRACE, Unit
-
-from airflow_carbon.cli.airflow_api import AirflowApi, poll
-from airflow_carbon.cli.airflow_environment import keep_passwords, surroundings
-from airflow_carbon.cli.component import end_all, tail
-from airflow_carbon.exceptions import LocalAirflowError
 
 REPOSITORY = Path(__file__).parents[2]
 MARK = "CARBON_ENGINE"

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from distributed.engine import Engine
     from fakes.grid_server import GridServer
+
+    from distributed.engine import Engine
 
 #: What Airflow itself may take, with the engine's settings, until a start that was lost is made again: a task on its
 #: way to a worker that is gone (60 s and the search, 10 s), one that died at work (30 s and 5 s), a retry, the starts.

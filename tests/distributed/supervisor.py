@@ -9,9 +9,8 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
-from distributed.unit import GRACE, Unit
-
 from airflow_carbon.exceptions import LocalAirflowError
+from distributed.unit import GRACE, Unit
 
 #: Pause between two looks at the units [s].
 LOOK = 0.5

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from itertools import islice
 
 import pytest
+
+from airflow_carbon.exceptions import LocalAirflowError
 from distributed import clock
 from distributed.chaos import BESIDE, Group, rounds
 from distributed.faults import FAULTS
 from distributed.network import Network
-
-from airflow_carbon.exceptions import LocalAirflowError
 
 ASKS = """
 import socket, sys

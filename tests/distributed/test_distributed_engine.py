@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from distributed.evening import DIRTY, play
 
 from airflow_carbon.cli.airflow_api import poll
 from airflow_carbon.exceptions import LocalAirflowError
+from distributed.evening import DIRTY, play
 
 if TYPE_CHECKING:
     from distributed.account import Account

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from distributed.servers import Server
 
 from airflow_carbon.exceptions import LocalAirflowError
+from distributed.servers import Server
 
 
 @pytest.fixture

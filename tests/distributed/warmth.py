@@ -5,9 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from distributed.connection import connect
-
 from airflow_carbon.cli.airflow_api import poll
+from distributed.connection import connect
 
 if TYPE_CHECKING:
     from distributed.engine import Engine
